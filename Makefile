@@ -1,0 +1,55 @@
+# Two commands matter: `make run` and `make test`. Each sets up what it needs in .venv and is quick the second time.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
+AREA   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test install lint type cover bench schemas clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.installed ## translate the demo phrases with canned answers; needs no key and no internet
+	@$(BIN)/throughster-run specs/translate.yaml
+
+test: lint type ## lint, types and the whole test suite; needs no key and no internet
+	@$(BIN)/python -m pytest -n auto
+
+install: $(VENV)/.installed-dev ## a development environment in .venv
+
+lint: $(VENV)/.installed-dev ## ruff, rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+type: $(VENV)/.installed-dev ## mypy, strict
+	@$(BIN)/mypy
+
+cover: $(VENV)/.installed-dev ## the test suite with branch coverage
+	@$(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+bench: $(VENV)/.installed-dev ## benchmarks into benchmarks/results.md (AREA=name runs one)
+	@$(BIN)/python -m benchmarks $(AREA)
+
+schemas: $(VENV)/.installed-dev ## write schemas/*.schema.json from the models
+	@$(BIN)/throughster schema spec --output schemas/spec.schema.json
+	@$(BIN)/throughster schema result --output schemas/result.schema.json
+
+clean: ## remove the environment, caches and runs
+	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Throughster needs Python 3.11 or newer; found %s. Name one with: make PYTHON=python3.12 ..." % sys.version.split()[0])'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml runner/throughster/_version.py | $(VENV)/bin/python
+	@echo "Setting up $(VENV) ..."
+	@$(PIP) install -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml runner/throughster/_version.py | $(VENV)/bin/python
+	@echo "Setting up $(VENV) for development ..."
+	@$(PIP) install -e '.[dev]'
+	@touch $@ $(VENV)/.installed
