@@ -1,0 +1,34 @@
+"""The nearest known name to one that nobody knows."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["did_you_mean", "nearest"]
+
+_LONGEST = 100  # difflib takes quadratic time, and nobody misspells a name this long
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate that `name` was most likely meant to be, or None where nothing is close.
+
+    Upper and lower case count as the same letter; of equals the first in sorted order wins.
+    """
+    if not name or len(name) > _LONGEST:
+        return None
+    by_folded: dict[str, str] = {}
+    for candidate in sorted(candidates):
+        if len(candidate) <= _LONGEST:
+            by_folded.setdefault(candidate.casefold(), candidate)
+    matches = get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[matches[0]] if matches else None
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Return "Did you mean `x`?", or "" where nothing is close."""
+    match = nearest(name, candidates)
+    return f"Did you mean `{match}`?" if match else ""
