@@ -14,7 +14,7 @@ _ROOT_MARKS = (".git", "pyproject.toml", "throughster.toml")
 _SYSTEM_TREES = tuple(Path(tree) for tree in ("/proc", "/sys", "/dev"))  # /proc/self/environ passes for a regular file
 
 
-class PathProblem(ThroughsterError):
+class PathProblem(ThroughsterError):  # noqa: N818 - it becomes a Problem of the spec, with a position
     """A path leads somewhere a spec may not read; the message says where and what to do, in plain words."""
 
 
