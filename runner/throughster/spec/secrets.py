@@ -1,0 +1,73 @@
+"""Keys do not belong into a spec: find what looks like one, and keep it out of every message."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from throughster.errors import Problem
+    from throughster.yamltree import Path
+
+__all__ = ["find_secrets", "hide_secrets", "secret_texts"]
+
+_TELLING_NAMES = frozenset(
+    {"apikey", "accesstoken", "apitoken", "authorization", "bearer", "bearertoken", "credentials", "password", "secret"}
+)
+_NAMES = _TELLING_NAMES | {"apikeyenv", "auth", "extraheaders", "headers", "key", "token"}
+_KEY_SHAPE = re.compile(r"(?:^|\s)(?:Bearer\s+\S{8,}|(?:sk|pk|rk)-[A-Za-z0-9_-]{16,})")
+_SHORTEST_HIDDEN = 4
+
+
+def find_secrets(data: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """Yield (path, value) of what looks like a key in a spec's data: anywhere in its providers, and at its top."""
+    for key, value in data.items():
+        if _folded(key) in _TELLING_NAMES:
+            yield (key,), value
+    for name in ("provider", "providers", "grader"):
+        yield from _below(data.get(name), (name,))
+
+
+def _below(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            if _folded(key) in _NAMES:
+                yield (*path, key), child
+            else:
+                yield from _below(child, (*path, key))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _below(child, (*path, index))
+    elif isinstance(value, str) and _KEY_SHAPE.search(value):
+        yield path, value
+
+
+def _folded(name: Any) -> str:
+    return str(name).lower().replace("_", "").replace("-", "")
+
+
+def secret_texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a value that no message may show."""
+    if isinstance(value, dict | list):
+        for child in value.values() if isinstance(value, dict) else value:
+            yield from secret_texts(child)
+    elif isinstance(value, str):
+        yield from (line for line in value.splitlines() if len(line) >= _SHORTEST_HIDDEN)
+
+
+def hide_secrets(problems: Iterable[Problem], secrets: Iterable[str]) -> list[Problem]:
+    """Return the problems with stars in place of each secret; a line keeps its length, and carets their place."""
+    texts = sorted(set(secrets), key=len, reverse=True)
+
+    def hide(shown: str) -> str:
+        for text in texts:
+            shown = shown.replace(text, "*" * len(text))
+        return shown
+
+    return [
+        replace(p, file=hide(p.file), message=hide(p.message), hint=hide(p.hint), source=hide(p.source))
+        for p in problems
+    ]
