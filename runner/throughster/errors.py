@@ -90,7 +90,7 @@ class Problem:
         """`file:line:column: message`, then the source line and a caret under what is meant."""
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         kind = "" if self.severity == "error" else "warning: "
-        text = f"{place}: {kind}{self.message}"
+        text = f"{place}: {kind}{self.message}" if place else f"{kind}{self.message}"
         if self.hint:
             text += f" {self.hint}"
         if self.source and self.line:

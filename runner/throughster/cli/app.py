@@ -1,0 +1,73 @@
+"""The command group, its table of commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+
+from throughster._version import __version__
+from throughster.cli.exits import BUG, INTERRUPTED, WRONG
+from throughster.errors import HostNotAllowedError, RequestError, SettingsError, SpecError
+
+__all__ = ["group", "invoke"]
+
+# name -> module with a command of that name; imported when it is called
+COMMANDS = {
+    "check": "throughster.cli.check",
+    "emulate": "throughster.cli.emulate",
+    "render": "throughster.cli.render",
+    "run": "throughster.cli.run",
+    "schema": "throughster.cli.schema",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
+def group() -> None:
+    """Run YAML prompts against Azure OpenAI, OpenAI, Mistral and vLLM, and check what comes back.
+
+    \b
+    Example:
+      throughster run specs/translate.yaml
+    """
+
+
+def invoke(command: click.Command, name: str) -> NoReturn:
+    """Run the command and leave with the contract's exit code. A mistake of the user is never a traceback."""
+    try:
+        code = command.main(prog_name=name, standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = WRONG
+    except click.Abort:
+        code = INTERRUPTED
+    except (SpecError, SettingsError, HostNotAllowedError, RequestError) as error:
+        click.echo(f"{name}: {error}", err=True)
+        code = WRONG
+    except BrokenPipeError:  # the reader of our output has gone: nothing more to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception:  # noqa: BLE001 - the last resort: say that it is ours, and how to report it
+        traceback.print_exc()
+        click.echo(f"{name} {__version__}: this is a bug in Throughster; please report it with the lines above.", err=True)
+        code = BUG
+    sys.exit(code if isinstance(code, int) else 0)

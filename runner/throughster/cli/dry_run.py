@@ -1,0 +1,73 @@
+"""`--dry-run`: every prompt rendered, calls and tokens counted, the cost estimated. Nothing is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+from throughster.cli.exits import OK, WRONG
+from throughster.errors import RequestError
+from throughster.redact import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from throughster.run.plan import Plan
+
+__all__ = ["dry_run"]
+
+_SHOWN = 3
+_CHARS_PER_TOKEN = 4  # OpenAI's rule of thumb for English text
+
+
+def dry_run(plans: Sequence[Plan], *, color: str, screen: str) -> int:
+    """Prints an estimate per plan; a prompt that does not render ends in 2."""
+    code = OK
+    for plan in plans:
+        rows, characters, failures = 0, 0, 0
+        for row in plan.rows:
+            try:
+                messages = plan.prompt.render(row.vars)
+            except RequestError as error:
+                failures += 1
+                click.echo(f"{plan.file}: row {row.index}: {error}", err=True)
+                continue
+            characters += sum(len(message["content"]) for message in messages)
+            rows += 1
+            if rows <= _SHOWN and screen == "text":
+                click.echo(click.style(f"--- row {row.index} ({row.id})", dim=color != "never"))
+                for message in messages:
+                    click.echo(f"{message['role']}: {printable(message['content'])}")
+        _report(plan, rows, characters, screen)
+        if failures:
+            click.echo(f"{plan.file}: {failures} prompts cannot be rendered; nothing was sent.", err=True)
+            code = WRONG
+    return code
+
+
+def _report(plan: Plan, rows: int, characters: int, screen: str) -> None:
+    calls = rows * plan.repeat * len(plan.targets)
+    most = calls * (plan.max_attempts if plan.schema is not None else 1)
+    prompt_tokens = characters // _CHARS_PER_TOKEN * plan.repeat
+    estimate: dict[str, object] = {
+        "name": plan.name,
+        "rows": rows,
+        "calls": calls,
+        "calls_at_most": most,
+        "prompt_tokens": prompt_tokens * len(plan.targets),
+    }
+    costs = {t.label: cost for t in plan.targets if (cost := t.prompt_cost_usd(prompt_tokens)) is not None}
+    if costs:
+        estimate["prompt_cost_usd"] = costs
+    if screen == "json":
+        click.echo(orjson.dumps({"dry_run": estimate}).decode())
+        return
+    click.echo(
+        f"{plan.file}: {rows:,} rows, {calls:,} calls ({most:,} at most, with answers that must be asked again), "
+        f"about {prompt_tokens * len(plan.targets):,} prompt tokens"
+    )
+    for label, cost in costs.items():
+        click.echo(f"  {label}: about {cost:.4f} USD for the prompts; answers come on top")
+    click.echo("Nothing was sent.")

@@ -1,0 +1,36 @@
+"""Exit codes, and which one a run ends with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from throughster.run.events import Summary
+
+__all__ = ["BUG", "FAILED", "INCOMPLETE", "INTERRUPTED", "OK", "WRONG", "exit_code"]
+
+OK = 0
+FAILED = 1
+WRONG = 2
+INCOMPLETE = 3
+BUG = 5
+INTERRUPTED = 130
+
+
+def exit_code(summaries: Iterable[Summary]) -> int:
+    """The first that applies of: interrupted (128 + signal), 5, 2 for bad data, 3, 1, 0."""
+    summaries = list(summaries)
+    for summary in summaries:
+        if summary.signal is not None:
+            return 128 + summary.signal
+    if any(s.bugs for s in summaries):
+        return BUG
+    if any(s.bad_data for s in summaries):
+        return WRONG
+    if any(s.provider_down for s in summaries):
+        return INCOMPLETE
+    if any(s.asked != s.statuses["ok"] for s in summaries):
+        return FAILED
+    return OK

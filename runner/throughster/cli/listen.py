@@ -1,0 +1,62 @@
+"""Who listens to a run, by `--format`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+from throughster.redact import one_line
+from throughster.reports.console import ConsoleReport
+from throughster.run.events import RowFinished, RunFinished
+from throughster.run.result import to_line
+
+if TYPE_CHECKING:
+    from throughster.run.events import Emit, Event, Summary
+
+__all__ = ["listener"]
+
+
+def listener(screen: str, *, color: str, quiet: bool, progress: bool, verbose: bool) -> Emit:
+    """`text`: tables and a live line. `json`: a result a line, then the summary. `github`: text, and annotations."""
+    if screen == "json":
+        return _print_json
+    console = ConsoleReport(color=color, quiet=quiet, progress=progress, verbose=verbose)
+    if screen == "text":
+        return console
+
+    def both(event: Event) -> None:
+        console(event)
+        if isinstance(event, RowFinished) and event.result.status != "ok":
+            result = event.result
+            why = one_line(result.error.message, 400) if result.error else result.status
+            click.echo(f"::error title={_escape(result.spec)}::row {result.row}: {result.status}: {_escape(why)}")
+
+    return both
+
+
+def _print_json(event: Event) -> None:
+    if isinstance(event, RowFinished):
+        click.echo(to_line(event.result).decode(), nl=False)
+    elif isinstance(event, RunFinished):
+        click.echo(orjson.dumps({"summary": _summary(event.name, event.summary), "journal": event.journal}).decode())
+
+
+def _summary(name: str, summary: Summary) -> dict[str, object]:
+    return {
+        "name": name,
+        "rows": summary.asked,
+        "total": summary.total,
+        "statuses": dict(summary.statuses),
+        "usage": summary.usage,
+        "cost_usd": summary.cost_usd,
+        "sends": summary.sends,
+        "elapsed_s": round(summary.elapsed_s, 3),
+        "stopped_by": summary.stopped_by or None,
+    }
+
+
+def _escape(text: str) -> str:
+    """As GitHub's workflow commands want it; no line of an answer can begin a command of its own."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,78 @@
+"""`throughster-run SPEC...`: the main job."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from throughster.cli.exits import OK, WRONG, exit_code
+from throughster.cli.problems import print_problems
+from throughster.cli.selection import prepared, spec_options
+from throughster.reports.table import KINDS, write_report
+from throughster.run.launch import Outputs, check_outputs, execute
+
+__all__ = ["run"]
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@spec_options
+@click.option(
+    "-o", "--output", "outputs", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
+    help="Write results here (.jsonl, .csv, .parquet). Repeatable. Default: a new folder under ./runs.",
+)  # fmt: skip
+@click.option("--check", is_flag=True, help="Validate spec, templates, schemas and data columns; send nothing.")
+@click.option("--dry-run", is_flag=True, help="Also render every prompt, count calls and tokens; send nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
+@click.option("-v", "--verbose", is_flag=True, help="Print every failed row and every failed send.")
+@click.option("--no-progress", is_flag=True, help="Draw no progress line.")
+def run(
+    outputs: tuple[Path, ...],
+    check: bool,
+    dry_run: bool,
+    quiet: bool,
+    verbose: bool,
+    no_progress: bool,
+    screen: str,
+    color: str,
+    **choice: Any,
+) -> int:
+    """Run each SPEC (a file, a folder or a glob): render its prompts, ask, validate, save every result.
+
+    \b
+    Examples:
+      throughster-run specs/translate.yaml
+      throughster-run specs/translate.yaml --provider openai:gpt-4.1-mini --limit 3
+      throughster-run specs/ --check
+    """
+    if not (check or dry_run):
+        check_outputs(outputs, tuple(KINDS))
+    plans, problems = prepared(**choice)
+    print_problems(problems, screen, color)
+    if any(problem.severity == "error" for problem in problems) or not plans:
+        return WRONG
+    if dry_run:
+        from throughster.cli.dry_run import dry_run as show
+
+        return show(plans, color=color, screen=screen)
+    if check:
+        if screen == "text" and not quiet:
+            for plan in plans:
+                click.echo(f"{plan.file}: OK ({plan.describe()})")
+        return OK
+    from throughster.cli.listen import listener
+
+    emit = listener(screen, color=color, quiet=quiet, progress=not no_progress, verbose=verbose)
+    with _runner() as runner:
+        summaries = runner.run(execute(plans, Outputs(outputs, write_report), emit, handle_signals=True))
+    return exit_code(summaries)
+
+
+def _runner() -> asyncio.Runner:
+    try:
+        import uvloop
+    except ImportError:  # a system that uvloop does not exist for
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)

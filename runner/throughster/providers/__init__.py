@@ -1,0 +1,18 @@
+"""The providers, by the name that a spec and `create_interface` use. A new one is a file here and a row in this table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from throughster.providers.azure import Azure
+from throughster.providers.mistral import Mistral
+from throughster.providers.offline import Offline
+from throughster.providers.openai import OpenAi
+from throughster.providers.vllm import Vllm
+
+if TYPE_CHECKING:
+    from throughster.providers.base import Provider
+
+__all__ = ["PROVIDERS"]
+
+PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (Offline(), OpenAi(), Azure(), Mistral(), Vllm())}

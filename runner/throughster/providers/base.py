@@ -1,0 +1,102 @@
+"""What the providers share: the chat-completions dialect, and the questions that each provider answers for itself.
+
+A provider is pure. It turns a request into what goes over the wire, and what comes back into values or errors; it
+never sends, waits or remembers. A subclass holds only what differs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from throughster.errors import RequestError
+from throughster.names import did_you_mean
+from throughster.providers.failure import parse_error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from throughster.errors import ProviderError
+    from throughster.types import Message
+
+__all__ = ["CHAT_FIELDS", "Provider"]
+
+CHAT_FIELDS: frozenset[str] = frozenset({
+    "frequency_penalty", "logprobs", "max_tokens", "messages", "model", "n", "parallel_tool_calls", "presence_penalty",
+    "response_format", "stop", "stream", "temperature", "tool_choice", "tools", "top_logprobs", "top_p",
+})  # fmt: skip
+"""Request fields that every provider of the dialect takes."""
+
+
+class Provider:
+    """One service. All of it is class data and pure functions, so that a provider is one short file."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    env_prefix: ClassVar[str]
+    """Settings are `<prefix>API_BASE`, `API_KEY`, `API_VERSION`, `MODEL_NAME`."""
+    env_aliases: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Further names of a setting that users already have."""
+    home: ClassVar[str | None] = None
+    """The service's own address; its key may always go there."""
+    needs_key: ClassVar[bool] = True
+    needs_model: ClassVar[bool] = True
+    fields: ClassVar[frozenset[str]] = CHAT_FIELDS
+    strategies: ClassVar[tuple[str, ...]] = ("json_schema", "json_object", "prompt")
+    """Ways to ask for structured output, the surest first."""
+    strict_schemas: ClassVar[bool] = False
+    """Whether `strict: true` restricts which schemas are taken."""
+    request_id_headers: ClassVar[tuple[str, ...]] = ("x-request-id",)
+    starts_emulator: ClassVar[bool] = False
+
+    def url(self, api_base: str, path: str, *, model: str | None, api_version: str | None) -> str:  # noqa: ARG002
+        """The address of `path` (`/chat/completions`, `/models`), without a query."""
+        return api_base.rstrip("/") + path
+
+    def query(self, api_version: str | None) -> Mapping[str, str]:  # noqa: ARG002
+        return {}
+
+    def auth_headers(self, key: str) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {key}"}
+
+    def renames(self, api_version: str | None) -> Mapping[str, str]:  # noqa: ARG002
+        """Names of fields, as users write them -> as this provider has them."""
+        return {}
+
+    def asks_for_usage(self, api_version: str | None) -> bool:  # noqa: ARG002
+        """Whether usage in a stream has to be asked for with `stream_options`."""
+        return True
+
+    def check_fields(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """The names that this provider does not take, each with what is wrong with it."""
+        known = self.fields | self.renames(None).keys()
+        return [
+            (name, f"{self.title} takes no request field `{name}`. {did_you_mean(name, known)}".rstrip())
+            for name in names
+            if name not in known and name != "extra_body"
+        ]
+
+    def build_fields(self, request: Mapping[str, Any], api_version: str | None = None) -> dict[str, Any]:
+        """The wire fields of a request, messages left out. Raises RequestError on a field the provider does not take.
+
+        Only what is set goes out; `extra_body` is laid over the result as it is.
+        """
+        for _, message in self.check_fields(tuple(request)):
+            raise RequestError(f"{message} (extra_body={{...}} sends a field as it is.)")
+        renames = self.renames(api_version)
+        fields = {
+            renames.get(name, name): value
+            for name, value in request.items()
+            if name not in ("messages", "extra_body")
+        }
+        fields.update(request.get("extra_body") or {})
+        return fields
+
+    def build_messages(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """The messages as this provider wants them; the caller's are never changed."""
+        return messages
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+        return parse_error(self, status, headers, body)
+
+    def request_id(self, headers: Mapping[str, str]) -> str | None:
+        return next((headers[name] for name in self.request_id_headers if name in headers), None)

@@ -1,0 +1,296 @@
+"""The chat-completions dialect: replies and stream chunks of any provider that speaks it, as values.
+
+Parsing is permissive: a key may be missing, null or new. What matters is decided by content, never by position:
+tool calls by their presence (some servers finish a forced call with `stop`), usage wherever it rides, reasoning under
+either of its names, text as a string or as a list of parts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from throughster.errors import ServerError, StreamError
+from throughster.providers.failure import Said, classify, read_body
+from throughster.types import (
+    FinishDelta,
+    ReasoningDelta,
+    RefusalDelta,
+    Response,
+    RetryStats,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+    UsageDelta,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from throughster.errors import ProviderError
+    from throughster.types import Delta
+
+__all__ = ["PATH", "Assembler", "parse_response"]
+
+PATH = "/chat/completions"
+
+
+def parse_response(body: bytes, **about: Any) -> Response:
+    """A whole reply. `about`: the fields of Response that the client knows (source, latency_s, ...).
+
+    Raises ServerError when the body is no chat completion, or is an error under status 200.
+    """
+    try:
+        raw = orjson.loads(body)
+        choices = raw["choices"]
+        choice = choices[0] if choices else {}
+        message = choice.get("message") or {}
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        raise _no_completion(body) from None
+    content = message.get("content")
+    reasoning = message.get("reasoning") or message.get("reasoning_content")
+    if not isinstance(content, str):
+        content, thinking = _flatten(content)
+        reasoning = reasoning or thinking or None
+    calls = message.get("tool_calls")
+    usage = raw.get("usage")
+    finish_reason = choice.get("finish_reason")
+    if finish_reason == "error":  # Mistral's way to fail under status 200
+        raise ServerError("The provider ended the answer with an error (finish_reason `error`).", http_status=200)
+    return Response(
+        content=content,
+        finish_reason=finish_reason,
+        tool_calls=tuple(_tool_call(call) for call in calls) if calls else (),
+        refusal=message.get("refusal"),
+        reasoning=reasoning,
+        logprobs=choice.get("logprobs"),
+        usage=parse_usage(usage) if usage else None,
+        model=raw.get("model") or "",
+        raw=raw,
+        **about,
+    )
+
+
+def parse_usage(usage: Mapping[str, Any]) -> Usage:
+    """Any count, and any group of details, may be missing or null."""
+    prompt = usage.get("prompt_tokens") or 0
+    completion = usage.get("completion_tokens") or 0
+    prompt_details = usage.get("prompt_tokens_details")
+    completion_details = usage.get("completion_tokens_details")
+    cached = (prompt_details.get("cached_tokens") if prompt_details else usage.get("num_cached_tokens")) or 0
+    reasoning = (completion_details.get("reasoning_tokens") if completion_details else 0) or 0
+    return Usage(prompt, completion, usage.get("total_tokens") or prompt + completion, cached, reasoning)
+
+
+def _no_completion(body: bytes) -> ProviderError:
+    said = read_body(body)
+    return ServerError(f"The reply is no chat completion: {said.message[:300] or 'an empty body'}", http_status=200)
+
+
+def _flatten(content: Any) -> tuple[str, str]:
+    """Text and reasoning of a content that is null or a list of parts (Mistral)."""
+    if not isinstance(content, list):
+        return ("" if content is None else _as_text(content)), ""
+    text, thinking = [], []
+    for part in content:
+        if isinstance(part, str):
+            text.append(part)
+        elif isinstance(part, dict):
+            if part.get("type") == "text":
+                text.append(part.get("text") or "")
+            elif part.get("type") == "thinking":
+                inner = part.get("thinking") or ()
+                thinking.append(inner if isinstance(inner, str) else _flatten(list(inner))[0])
+    return "".join(text), "".join(thinking)
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _tool_call(call: Mapping[str, Any]) -> ToolCall:
+    function = call.get("function") or call.get("custom") or {}
+    arguments = function.get("arguments", function.get("input"))
+    return ToolCall(call.get("id") or "", function.get("name") or "", parse_arguments(arguments))
+
+
+def parse_arguments(arguments: Any) -> Any:
+    """Arguments come as JSON text, as a JSON value, or as nothing; text that is no JSON stays text."""
+    if not isinstance(arguments, str):
+        return {} if arguments is None else arguments
+    if not arguments.strip():
+        return {}
+    try:
+        return orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return arguments
+
+
+class _Call:
+    """A tool call that is still arriving."""
+
+    __slots__ = ("arguments", "id", "index", "key", "name")
+
+    def __init__(self, index: int, key: Any) -> None:
+        self.index = index
+        self.key = key
+        self.id = ""
+        self.name = ""
+        self.arguments: list[str] = []
+
+
+class Assembler:
+    """Puts the chunks of a stream together. Only the first choice is read.
+
+    `feed` takes one event's data and gives the deltas in it; `response` is the whole answer so far. `complete` tells
+    whether the stream may end here: a finish reason or `[DONE]` was seen.
+    """
+
+    def __init__(self) -> None:
+        self.complete = False
+        self.done = False
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._refusal: list[str] = []
+        self._calls: list[_Call] = []
+        self._logprobs: list[Any] = []
+        self._finish_reason: str | None = None
+        self._usage: Usage | None = None
+        self._model = ""
+        self._raw: Any = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+    def feed(self, data: bytes, event: str = "message") -> list[Delta]:
+        """Raises the provider's error when the event is one, StreamError when it is no JSON object."""
+        if data.startswith(b"[DONE]"):
+            self.done = self.complete = True
+            return []
+        if not data.strip():
+            return []
+        try:
+            chunk = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            try:
+                chunk = orjson.loads(data.decode("utf-8", "replace"))
+            except orjson.JSONDecodeError:
+                chunk = None
+        if not isinstance(chunk, dict):
+            raise StreamError(f"The stream holds an event that is no JSON object: {data[:200]!r}", partial=self.text)
+        if chunk.get("error") or event == "error":
+            raise self._error(data, chunk)
+        deltas: list[Delta] = []
+        if choices := chunk.get("choices"):
+            for choice in choices:
+                if not choice.get("index"):
+                    self._raw = chunk
+                    self._read_choice(choice, deltas)
+        if usage := chunk.get("usage"):
+            self._usage = parse_usage(usage)
+            deltas.append(UsageDelta(self._usage))
+        if model := chunk.get("model"):
+            self._model = model
+        return deltas
+
+    def response(self, **about: Any) -> Response:
+        return Response(
+            content=self.text,
+            finish_reason=self._finish_reason,
+            tool_calls=tuple(
+                ToolCall(call.id, call.name, parse_arguments("".join(call.arguments))) for call in self._calls
+            ),
+            refusal="".join(self._refusal) or None,
+            reasoning="".join(self._reasoning) or None,
+            logprobs={"content": self._logprobs} if self._logprobs else None,
+            usage=self._usage,
+            model=self._model,
+            raw=self._raw,
+            **{"retry_stats": RetryStats(), **about},
+        )
+
+    def _read_choice(self, choice: Mapping[str, Any], deltas: list[Delta]) -> None:
+        if delta := choice.get("delta"):
+            content = delta.get("content")
+            if content:
+                if isinstance(content, str):
+                    self._text.append(content)
+                    deltas.append(TextDelta(content))
+                else:
+                    self._read_parts(content, deltas)
+            if reasoning := delta.get("reasoning") or delta.get("reasoning_content"):
+                self._reasoning.append(reasoning)
+                deltas.append(ReasoningDelta(reasoning))
+            if refusal := delta.get("refusal"):
+                self._refusal.append(refusal)
+                deltas.append(RefusalDelta(refusal))
+            if calls := delta.get("tool_calls"):
+                for position, call in enumerate(calls):
+                    self._read_call(call, position, deltas)
+        if (logprobs := choice.get("logprobs")) and logprobs.get("content"):
+            self._logprobs.extend(logprobs["content"])
+        if reason := choice.get("finish_reason"):
+            if reason == "error":
+                raise ServerError("The provider ended the stream with an error (finish_reason `error`).")
+            self.complete = True
+            self._finish_reason = reason
+            deltas.append(FinishDelta(reason))
+
+    def _read_parts(self, content: Any, deltas: list[Delta]) -> None:
+        text, thinking = _flatten(content)
+        if thinking:
+            self._reasoning.append(thinking)
+            deltas.append(ReasoningDelta(thinking))
+        if text:
+            self._text.append(text)
+            deltas.append(TextDelta(text))
+
+    def _read_call(self, piece: Mapping[str, Any], position: int, deltas: list[Delta]) -> None:
+        function = piece.get("function") or {}
+        new_id = piece.get("id")
+        if new_id == "null":  # Mistral's way to say that the id was said before
+            new_id = None
+        call = self._call(piece.get("index"), new_id, position)
+        said_id = said_name = None
+        if new_id and not call.id:
+            call.id = said_id = new_id
+        if (name := function.get("name")) and not call.name:  # some servers repeat the name in every piece
+            call.name = said_name = name
+        arguments = function.get("arguments")
+        arguments = "" if arguments is None else _as_text(arguments)
+        call.arguments.append(arguments)
+        deltas.append(ToolCallDelta(call.index, said_id, said_name, arguments))
+
+    def _call(self, key: Any, new_id: str | None, position: int) -> _Call:
+        """The call that a piece belongs to: that of its id, else of its index, else the one under way.
+
+        A new id under an index that is taken is a new call (some servers count every call as 0).
+        """
+        if new_id:
+            for call in self._calls:
+                if call.id == new_id:
+                    return call
+        elif key is None and self._calls:
+            return self._calls[-1]
+        key = position if key is None else key
+        for call in reversed(self._calls):
+            if call.key == key:
+                if new_id and call.id:
+                    break
+                return call
+        call = _Call(len(self._calls), key)
+        self._calls.append(call)
+        return call
+
+    def _error(self, data: bytes, chunk: Mapping[str, Any]) -> ProviderError:
+        said = read_body(data)
+        if not isinstance(chunk.get("error"), dict):
+            said = Said(said.message or "an error event", said.type, said.code, said.param)
+        status = int(said.code) if said.code.isdigit() and 400 <= int(said.code) < 600 else 500
+        error = classify(said, status, title="The stream")
+        error.http_status = 200
+        error.partial = self.text  # type: ignore[attr-defined]  # for diagnosis, as StreamError has it
+        return error

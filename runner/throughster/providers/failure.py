@@ -1,0 +1,226 @@
+"""Error replies of any provider, as one error of our tree.
+
+The bodies come in nine shapes (nested, flat, a list of fields, a gateway's, HTML, nothing); status, `code` and `type`
+decide, wording only where nothing else tells.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import re
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import orjson
+
+from throughster.errors import (
+    AuthError,
+    BadRequestError,
+    ContentFilterError,
+    ContextLengthError,
+    NotFoundError,
+    ProviderError,
+    QuotaError,
+    RateLimitError,
+    ServerError,
+)
+from throughster.redact import one_line, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Said", "classify", "parse_duration_s", "parse_error", "read_body", "retry_hint_s"]
+
+_CONTEXT = re.compile(r"maximum context length|context_length|exceed_context_size|too large for model|exceeds the model", re.I)
+_QUOTA = re.compile(r"insufficient_quota|billing|credit_balance_exhausted|_spend_limit_exceeded|_usage_limit_exceeded", re.I)
+_FILTER_CODES = {"content_filter", "content_policy_violation", "moderation_blocked", "invalid_prompt"}
+_TOO_LARGE = re.compile(r"request too large", re.I)
+_WAIT_TEXT = re.compile(r"(?:try again in|retry after)\s+(\d[\d.]*\s*(?:ms|s(?:ec(?:ond)?s?)?|m|h)?(?:\d[\d.]*s)?)", re.I)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|µs|ns|h|m|s|d)?", re.ASCII)
+_UNIT_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+
+class _Titled(Protocol):
+    title: Any
+
+    def request_id(self, headers: Mapping[str, str]) -> str | None: ...
+
+
+class Said(NamedTuple):
+    """What an error body says, whatever its shape."""
+
+    message: str
+    type: str = ""
+    code: str = ""
+    param: str | None = None
+
+
+def parse_error(provider: _Titled, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+    """The error that a reply with this status is. Its text names the provider, the status and the server's own words."""
+    said = read_body(body)
+    return classify(
+        said,
+        status,
+        title=provider.title,
+        request_id=provider.request_id(headers),
+        retry_after_s=retry_hint_s(headers, said.message) if status in (408, 409, 429) or status >= 500 else None,
+        should_retry=headers.get("x-should-retry"),
+    )
+
+
+def classify(
+    said: Said,
+    status: int,
+    *,
+    title: str,
+    request_id: str | None = None,
+    retry_after_s: float | None = None,
+    should_retry: str | None = None,
+) -> ProviderError:
+    words = one_line(said.message, 500) or "no message"
+    text = f"{title} replied {status}: {words}"
+    error = _kind(said, status)(
+        text,
+        http_status=status,
+        code=said.code or said.type or None,
+        param=said.param,
+        request_id=request_id,
+        retry_after_s=retry_after_s,
+    )
+    if status in (501, 505):
+        error.retryable = False  # the server lacks the ability; waiting gives it none
+    if should_retry in ("true", "false") and not isinstance(error, QuotaError):
+        error.retryable = should_retry == "true"
+    return error
+
+
+def _kind(said: Said, status: int) -> type[ProviderError]:
+    labels = f"{said.code} {said.type}"
+    if said.code in _FILTER_CODES:
+        return ContentFilterError
+    if status == 402 or (status == 429 and (_QUOTA.search(labels) or _TOO_LARGE.search(said.message))):
+        return QuotaError
+    if status == 429:
+        return RateLimitError
+    if status in (401, 403):
+        return AuthError
+    if status == 404:
+        return NotFoundError
+    if status in (400, 413, 422) and (_CONTEXT.search(labels) or _CONTEXT.search(said.message) or said.code == "3051"):
+        return ContextLengthError
+    if status in (408, 409) or status >= 500:
+        return ServerError
+    return BadRequestError
+
+
+def read_body(body: bytes) -> Said:
+    """What an error body says. Never raises."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return Said(_plain(body))
+    if not isinstance(value, dict):
+        return Said(_text(value))
+    inner = value.get("error")
+    if isinstance(inner, dict):
+        return _said(inner)
+    if inner:
+        return Said(_text(inner))
+    return _said(value)
+
+
+def _said(value: Mapping[str, Any]) -> Said:
+    message = value.get("message")
+    param = value.get("param")
+    detail = value.get("detail")
+    if isinstance(message, dict):
+        detail = message.get("detail", message)
+        message = None
+    fields = detail if isinstance(detail, list) else message if isinstance(message, list) else None
+    if fields is not None:
+        message, param = _fields(fields), param or _location(fields)
+    kind = value.get("type") or ""
+    if fields and isinstance(fields[0], dict):
+        kind = fields[0].get("type") or kind
+    text = message if message is not None else detail if detail is not None else value
+    return Said(_text(text), _text(kind), _text(value.get("code") or ""), param if isinstance(param, str) else None)
+
+
+def _fields(fields: list[Any]) -> str:
+    """FastAPI's list of field errors as one line: `max_tokens: Extra inputs are not permitted; ...`."""
+    parts = []
+    for field in fields:
+        if isinstance(field, dict):
+            parts.append(f"{_location([field]) or 'request'}: {_text(field.get('msg', field))}")
+        else:
+            parts.append(_text(field))
+    return "; ".join(parts)
+
+
+def _location(fields: list[Any]) -> str | None:
+    first = fields[0] if fields else None
+    place = first.get("loc") if isinstance(first, dict) else None
+    if isinstance(place, list) and place:
+        return ".".join(str(part) for part in place if part != "body") or None
+    return None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return str(value)
+    return orjson.dumps(value).decode()
+
+
+def _plain(body: bytes) -> str:
+    text = printable(body[:4000].decode("utf-8", "replace"))
+    if "<" in text and (title := re.search(r"<title>(.*?)</title>", text, re.S | re.I)):
+        return title[1].strip()
+    return re.sub(r"<[^>]*>", " ", text).strip()[:500]
+
+
+def retry_hint_s(headers: Mapping[str, str], message: str = "") -> float | None:
+    """Seconds that the server asks to wait, or None. Anything that is no finite time in the future is ignored.
+
+    Order: `retry-after-ms`, `x-ms-retry-after-ms`, `retry-after` (seconds or an HTTP date), then the message's words.
+    """
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        if (milliseconds := _number(headers.get(name))) is not None:
+            return milliseconds / 1000.0
+    value = headers.get("retry-after")
+    if value is not None:
+        seconds = _number(value)
+        return seconds if seconds is not None else _until_date(value)
+    if words := _WAIT_TEXT.search(message):
+        return parse_duration_s(re.sub(r"\s*s(ec(ond)?s?)?$", "s", words[1].strip()))
+    return None
+
+
+def _number(value: str | None) -> float | None:
+    if value is None or not re.fullmatch(r"\s*\d{1,15}(\.\d*)?\s*", value, re.ASCII):
+        return None
+    number = float(value)
+    return number if math.isfinite(number) and number > 0 else None
+
+
+def _until_date(value: str) -> float | None:
+    try:
+        at = email.utils.parsedate_to_datetime(value).timestamp()
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+    seconds = at - time.time()
+    return seconds if seconds > 0 else None
+
+
+def parse_duration_s(value: str) -> float | None:
+    """`6m0s`, `120ms`, `1h2m3s`, or a bare number of seconds, as seconds; None for anything else."""
+    value = value.strip()
+    total, position = 0.0, 0
+    for part in _DURATION.finditer(value):
+        if part.start() != position or (part[2] is None and part.end() != len(value)):
+            return None
+        total += float(part[1]) * _UNIT_S[part[2] or "s"]
+        position = part.end()
+    return total if value and position == len(value) and math.isfinite(total) else None

@@ -1,0 +1,301 @@
+"""What a person sees: the head, a live progress line, and the summary with the first outputs.
+
+Progress goes to standard error, results to standard output, so that a pipe carries results only.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from throughster.redact import one_line, printable
+from throughster.run.events import AttemptFailed, RowFinished, RunFinished, RunStarted, TextArrived
+from throughster.run.result import to_line
+
+if TYPE_CHECKING:
+    from rich.progress import Task
+
+    from throughster.run.events import Event, Summary
+    from throughster.run.result import Result
+
+__all__ = ["ConsoleReport", "make_console"]
+
+SHOWN_ROWS = 20
+_SHOWN_FAILURES = 5
+_QUIET_LINE_S = 10.0
+_STYLE = {"ok": "green", "failed": "red", "invalid": "red", "error": "red", "skipped": "yellow"}
+
+
+def make_console(color: str, *, err: bool = False) -> Console:
+    """`color`: auto, always or never."""
+    return Console(
+        file=sys.stderr if err else sys.stdout,
+        force_terminal=True if color == "always" else None,
+        no_color=color == "never",
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+    )
+
+
+class ConsoleReport:
+    """Consumes events. `quiet` leaves only failures; `progress` draws the live line where a terminal can show it."""
+
+    def __init__(self, *, color: str = "auto", quiet: bool = False, progress: bool = True, verbose: bool = False) -> None:
+        self._out = make_console(color)
+        self._err = make_console(color, err=True)
+        self._quiet = quiet
+        self._verbose = verbose
+        self._draws = progress and not quiet
+        self._live = self._draws and self._err.is_terminal
+        self._progress: Progress | None = None
+        self._task: Any = None
+        self._first: list[Result] = []
+        self._failures: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._tokens = 0
+        self._retries = 0
+        self._total: int | None = None
+        self._began_at = self._spoke_at = time.monotonic()
+        self._streamed = False
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RowFinished(result):
+                self._row(result)
+            case AttemptFailed():
+                self._attempt(event)
+            case TextArrived(text):
+                self._text(text)
+            case RunStarted():
+                self._start(event)
+            case RunFinished():
+                self._finish(event)
+
+    def _start(self, event: RunStarted) -> None:
+        self._first.clear()
+        self._failures.clear()
+        self._counts.clear()
+        self._tokens = self._retries = 0
+        self._total = event.total
+        self._began_at = self._spoke_at = time.monotonic()
+        if not self._quiet:
+            rows = "rows" if event.total is None else _many(event.total, "row")
+            self._err.print(f"{event.name}: {rows} on {', '.join(event.labels)}", style="bold")
+            for note in event.notes:
+                self._err.print(note, style="yellow")
+        if self._live:
+            self._progress = Progress(
+                TextColumn("  "),
+                BarColumn(bar_width=28),
+                MofNCompleteColumn(),
+                _Figures(self),
+                TimeElapsedColumn(),
+                console=self._err,
+                transient=True,
+                refresh_per_second=5,
+            )
+            self._task = self._progress.add_task("", total=event.total)
+            self._progress.start()
+
+    def _row(self, result: Result) -> None:
+        self._counts[result.status] += 1
+        if result.usage is not None:
+            self._tokens += result.usage.total_tokens
+        if len(self._first) < SHOWN_ROWS:
+            self._first.append(result)
+        if result.status != "ok":
+            self._failures[_reason(result)] += 1
+            if self._verbose:
+                self._above(Text(f"  row {result.row} {result.label}: {_reason(result)}", style="red"))
+        if self._progress is not None:
+            self._progress.advance(self._task)
+        elif self._draws and time.monotonic() - self._spoke_at > _QUIET_LINE_S:
+            self._spoke_at = time.monotonic()
+            self._err.print(f"  {self._done()}  {self.figures()}")
+
+    def _attempt(self, event: AttemptFailed) -> None:
+        self._retries += 1
+        if self._verbose:
+            self._above(Text(f"  row {event.row} {event.label}: send failed: {one_line(event.error, 300)}", style="yellow"))
+
+    def _above(self, text: Text) -> None:
+        (self._progress.console if self._progress is not None else self._err).print(text)
+
+    def _text(self, text: str) -> None:
+        if not self._quiet:
+            if self._progress is not None:
+                self._progress.stop()
+                self._progress = None
+            self._streamed = True
+            self._out.file.write(printable(text))
+            self._out.file.flush()
+
+    def _finish(self, event: RunFinished) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+        if self._streamed:
+            self._out.print()
+        if not self._quiet:
+            if self._first and not self._streamed:
+                self._out.print(_table(self._first))
+                more = event.summary.asked - len(self._first)
+                if more > 0:
+                    self._out.print(f"... and {more:,} more in {event.journal}")
+            self._out.print(_summary_line(event.summary), style=_style(event.summary))
+        self._print_failures(event.summary)
+        if not self._quiet:
+            self._out.print(f"Results: {event.journal}", soft_wrap=True)
+
+    def _print_failures(self, summary: Summary) -> None:
+        for reason, count in self._failures.most_common(_SHOWN_FAILURES):
+            self._err.print(Text(f"  {_many(count, 'row')}: {reason}", style="red"))
+        rest = len(self._failures) - _SHOWN_FAILURES
+        if rest > 0:
+            self._err.print(Text(f"  and {_many(rest, 'other reason')}; every row's own is in the results", style="red"))
+        if summary.stopped_by:
+            left = "" if summary.total is None else f" {_many(summary.total - summary.asked, 'row')} not asked."
+            self._err.print(Text(f"Stopped early: {one_line(summary.stopped_by, 400)}{left}", style="bold red"))
+
+    def _done(self) -> str:
+        done = self._counts.total()
+        return f"{done:,}" if self._total is None else f"{done:,}/{self._total:,}"
+
+    def figures(self) -> str:
+        """Rate, ok and failed, tokens, retries, time left."""
+        done = self._counts.total()
+        elapsed_s = max(1e-9, time.monotonic() - self._began_at)
+        parts = [f"{done / elapsed_s:,.1f} rows/s", f"{self._counts['ok']:,} ok"]
+        if failed := done - self._counts["ok"]:
+            parts.append(f"{failed:,} failed")
+        parts.append(f"{self._tokens:,} tokens")
+        if self._retries:
+            parts.append(f"{self._retries:,} retried")
+        if self._total is not None and 0 < done < self._total:
+            parts.append(f"{_duration(elapsed_s * (self._total - done) / done)} left")
+        return ", ".join(parts)
+
+
+class _Figures(ProgressColumn):
+    def __init__(self, report: ConsoleReport) -> None:
+        super().__init__()
+        self._report = report
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002
+        return Text(self._report.figures())
+
+
+def _table(results: list[Result]) -> Table:
+    """The first results in the order of the data: the variables that differ, then the answer."""
+    results = sorted(results, key=lambda r: (r.row, r.label, r.repeat))
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    names = list(dict.fromkeys(name for result in results for name in result.vars))
+    varying = [n for n in names if len({_cell(r.vars.get(n)) for r in results}) > 1] if len(results) > 1 else names
+    varying = varying[:4]
+    labels = len({result.label for result in results}) > 1
+    fields = _fields(results)
+    for name in varying:
+        table.add_column(one_line(name, 20), max_width=36, style="dim" if fields else None)
+    if labels:
+        table.add_column("provider", max_width=30, style="dim")
+    for name in fields or ["answer"]:
+        table.add_column(one_line(name, 20), max_width=60)
+    failed = any(result.status != "ok" for result in results)
+    if failed:
+        table.add_column("status")
+    for result in results:
+        row = [Text(one_line(_cell(result.vars.get(name)), 80)) for name in varying]
+        if labels:
+            row.append(Text(result.label))
+        row += [Text(one_line(_cell(value), 160)) for value in _answer(result, fields)]
+        if failed:
+            row.append(Text(result.status, style=_STYLE.get(result.status, "yellow")))
+        table.add_row(*row)
+    return table
+
+
+def _fields(results: list[Result]) -> list[str]:
+    """The keys of the answers, when each is a small flat object and a column apiece reads better than JSON."""
+    outputs = [result.output for result in results if result.status == "ok"]
+    if not outputs or not all(isinstance(output, dict) for output in outputs):
+        return []
+    names = list(dict.fromkeys(name for output in outputs for name in output))
+    flat = all(not isinstance(value, dict) for output in outputs for value in output.values())
+    return names if flat and len(names) <= 4 else []
+
+
+def _answer(result: Result, fields: list[str]) -> list[Any]:
+    if fields:
+        output = result.output if isinstance(result.output, dict) else {}
+        return [output.get(name, "") for name in fields]
+    if result.output is not None:
+        return [result.output]
+    return [result.text or (result.error.message if result.error else "")]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+        return ", ".join(value)
+    import orjson
+
+    try:
+        return "" if value is None else orjson.dumps(value).decode()
+    except TypeError:
+        return str(value)
+
+
+def _reason(result: Result) -> str:
+    if result.error is not None:
+        return f"{result.status}: {one_line(result.error.message, 300)}"
+    words = {
+        "truncated": "the answer was cut at the token limit (finish_reason `length`); raise max_tokens",
+        "refused": f"the model refused: {one_line(result.refusal or '', 200)}",
+        "filtered": "the provider's content filter stopped the answer",
+    }
+    return f"{result.status}: {words.get(result.status, 'see the results')}"
+
+
+def _summary_line(summary: Summary) -> str:
+    parts = [f"{summary.statuses['ok']:,} ok"]
+    parts += [f"{count:,} {status}" for status, count in sorted(summary.statuses.items()) if status != "ok"]
+    usage = summary.usage
+    tokens = f"{usage.total_tokens:,} tokens ({usage.prompt_tokens:,} in, {usage.completion_tokens:,} out)"
+    parts.append(tokens)
+    if summary.cost_usd is not None:
+        parts.append(f"{summary.cost_usd:.4f} USD")
+    if summary.resent:
+        parts.append(f"{summary.resent:,} sent again")
+    rate = summary.asked / summary.elapsed_s if summary.elapsed_s else 0.0
+    parts.append(f"{_duration(summary.elapsed_s)}, {rate:,.1f} rows/s")
+    return f"{_many(summary.asked, 'row')}: " + ", ".join(parts)
+
+
+def _style(summary: Summary) -> str:
+    return "bold green" if summary.asked and summary.asked == summary.statuses["ok"] else "bold"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def result_line(result: Result) -> str:
+    return to_line(result).decode()

@@ -1,0 +1,151 @@
+"""CSV and Parquet, written from the journal when the run is over, sorted by row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from throughster.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import IO
+
+__all__ = ["KINDS", "write_report"]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_HEAD = ("row", "repeat", "id", "label", "status")
+_TAIL = ("text", "error", "finish_reason", "prompt_tokens", "completion_tokens", "cost_usd", "latency_s")
+
+
+def read_sorted(journal: Path) -> Iterator[dict[str, Any]]:
+    """The journal's results by spec, row, label and repeat. Holds two numbers a row, not the rows."""
+    keys: list[tuple[Any, ...]] = []
+    with journal.open("rb") as file:
+        offset = 0
+        for line in file:
+            result = orjson.loads(line)
+            keys.append((result["spec"], result["row"], result["label"], result["repeat"], offset))
+            offset += len(line)
+        keys.sort()
+        for *_, at in keys:
+            file.seek(at)
+            yield orjson.loads(file.readline())
+
+
+def _columns(journal: Path) -> tuple[list[str], list[str]]:
+    """Names of variables, and of the answers' fields, in the order in which they first come."""
+    names: dict[str, None] = {}
+    fields: dict[str, None] = {}
+    with journal.open("rb") as file:
+        for line in file:
+            result = orjson.loads(line)
+            names.update(dict.fromkeys(result["vars"]))
+            output = result["output"]
+            fields.update(dict.fromkeys(f"output.{key}" for key in output) if isinstance(output, dict) else {"output": None})
+    return list(names), list(fields)
+
+
+def _flat(result: dict[str, Any], names: list[str], fields: list[str]) -> list[Any]:
+    output = result["output"]
+    answer = {f"output.{k}": v for k, v in output.items()} if isinstance(output, dict) else {"output": output}
+    usage = result["usage"] or {}
+    tail = {**result, **usage, "error": (result["error"] or {}).get("message")}
+    return [
+        *(result[name] for name in _HEAD),
+        *(result["vars"].get(name) for name in names),
+        *(answer.get(name) for name in fields),
+        *(tail.get(name) for name in _TAIL),
+    ]
+
+
+def _header(names: list[str], fields: list[str]) -> list[str]:
+    taken = {*_HEAD, *_TAIL, *fields}
+    return [*_HEAD, *(f"vars.{name}" if name in taken else name for name in names), *fields, *_TAIL]
+
+
+def _cell(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula gets a quote in front (OWASP, CSV injection)."""
+    if isinstance(value, dict | list):
+        return orjson.dumps(value).decode()
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return "'" + value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value
+
+
+def write_csv(journal: Path, path: Path) -> None:
+    names, fields = _columns(journal)
+    with _replacing(path) as binary, io.TextIOWrapper(binary, "utf-8", newline="", errors="backslashreplace") as file:
+        writer = csv.writer(file)
+        writer.writerow([_cell(name) for name in _header(names, fields)])
+        for result in read_sorted(journal):
+            writer.writerow([_cell(value) for value in _flat(result, names, fields)])
+
+
+def write_parquet(journal: Path, path: Path) -> None:
+    """One column a field of the result; what is nested stands as JSON text."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise SettingsError(
+            f"{path} needs Parquet support, which is not installed. Run: pip install 'throughster[parquet]'"
+        ) from None
+    kinds = {"row": pa.int64(), "repeat": pa.int64(), "cached": pa.bool_()}
+    numbers = ("cost_usd", "latency_s", "first_token_s")
+    schema = pa.schema([
+        (name, kinds.get(name, pa.float64() if name in numbers else pa.string())) for name in _result_fields(journal)
+    ])  # fmt: skip
+    with _replacing(path) as file, pq.ParquetWriter(file, schema) as writer:
+        batch: list[dict[str, Any]] = []
+        for result in read_sorted(journal):
+            batch.append({name: _column(name, value) for name, value in result.items()})
+            if len(batch) == 10_000:
+                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+                batch.clear()
+        writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+
+
+def _column(name: str, value: Any) -> Any:
+    is_json = isinstance(value, dict | list) or (name == "output" and value is not None)
+    return orjson.dumps(value).decode() if is_json else value
+
+
+def _result_fields(journal: Path) -> list[str]:
+    with journal.open("rb") as file:
+        return list(orjson.loads(file.readline()))
+
+
+KINDS: dict[str, Callable[[Path, Path], None]] = {".csv": write_csv, ".parquet": write_parquet}
+
+
+def write_report(journal: Path, path: Path) -> None:
+    """Write the report that the path's ending names, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    KINDS[path.suffix.lower()](journal, path)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when it is complete and on disk."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "wb", closefd=True) as file:  # noqa: PTH123 - of a descriptor
+            yield file
+            if not file.closed:
+                file.flush()
+                os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,101 @@
+"""What the engine tells, to whoever listens. It knows nothing of consoles and reports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from throughster.types import Usage
+
+if TYPE_CHECKING:
+    from throughster.errors import SpecError
+    from throughster.run.result import Result
+
+__all__ = ["AttemptFailed", "Emit", "Event", "RowFinished", "RunFinished", "RunStarted", "Summary", "TextArrived"]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run came to. `asked` rows of `total` (None where it cannot be known) have a result.
+
+    `stopped_by`: why scheduling ended before the rows did, in words; `bad_data`: the problem of the data that did.
+    `provider_down`: rows that failed through the provider, not through themselves.
+    """
+
+    total: int | None = None
+    statuses: Counter[str] = field(default_factory=Counter)
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float | None = None
+    sends: int = 0
+    resent: int = 0
+    first_try: int = 0
+    elapsed_s: float = 0.0
+    provider_down: int = 0
+    bugs: int = 0
+    bad_data: SpecError | None = None
+    stopped_by: str = ""
+    signal: int | None = None
+
+    @property
+    def asked(self) -> int:
+        return sum(self.statuses.values())
+
+    def add(self, result: Result) -> None:
+        self.statuses[result.status] += 1
+        if result.usage is not None:
+            self.usage += result.usage
+        if result.cost_usd is not None:
+            self.cost_usd = (self.cost_usd or 0.0) + result.cost_usd
+        self.sends += len(result.attempts)
+        self.resent += max(0, len(result.attempts) - 1)
+        self.first_try += result.status == "ok" and len(result.attempts) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """`notes`: what the user should know before anything else, such as that the answers are canned."""
+
+    name: str
+    file: str
+    labels: tuple[str, ...]
+    total: int | None
+    journal: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """One send failed; the question goes on or ends in a RowFinished."""
+
+    label: str
+    row: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextArrived:
+    """A piece of a streamed answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowFinished:
+    """A result that is on disk."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The end, whatever it is."""
+
+    name: str
+    summary: Summary
+    journal: str
+
+
+Event: TypeAlias = RunStarted | AttemptFailed | TextArrived | RowFinished | RunFinished
+Emit: TypeAlias = Callable[[Event], None]

@@ -1,0 +1,221 @@
+"""A plan: a checked spec with everything compiled that does not change from row to row."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from throughster.client import CLIENTS, Interface
+from throughster.errors import Problem
+from throughster.run.rows import Choice, Rows
+from throughster.run.values import Converted
+from throughster.spec.check import Checked, Outside, check_spec
+from throughster.spec.load import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from throughster.emulator import Answers
+    from throughster.prompts import PromptTemplate
+    from throughster.schema import AnswerSchema
+    from throughster.settings import Address
+    from throughster.spec import Override, Spec
+    from throughster.spec.model import PriceSpec, ProviderSpec
+    from throughster.types import Limits, Retry, Timeout, Usage
+
+__all__ = ["Options", "Plan", "Target", "prepare"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller says beside the specs. `tags`: run only specs that have one of them. Otherwise as `Outside`."""
+
+    data: Path | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    choice: Choice = Choice()
+    tags: tuple[str, ...] = ()
+    api_base: str | None = None
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def outside(self) -> Outside:
+        return Outside(self.data, self.variables, self.api_base, self.hosts)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One provider entry of a spec: whom every row is asked of."""
+
+    label: str
+    provider: str
+    model: str | None
+    deployment: str | None
+    fields: Mapping[str, Any]
+    price: PriceSpec | None
+    address: Address
+    limits: Limits
+    timeout: Timeout
+    retry: Retry
+    answers: Answers | None = None
+
+    def client(self) -> Interface:
+        return CLIENTS[self.provider](
+            address=self.address, limits=self.limits, timeout=self.timeout, retry=self.retry, answers=self.answers
+        )
+
+    def cost_usd(self, usage: Usage | None) -> float | None:
+        """What the tokens cost, or None where the spec names no price."""
+        if usage is None or self.price is None:
+            return None
+        price = self.price
+        cached = price.input if price.cached_input is None else price.cached_input
+        fresh = usage.prompt_tokens - usage.cached_tokens
+        return (fresh * price.input + usage.cached_tokens * cached + usage.completion_tokens * price.output) / 1e6
+
+    def prompt_cost_usd(self, tokens: int) -> float | None:
+        return None if self.price is None else tokens * self.price.input / 1e6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a run needs. `total`: results that it will have, None where only reading the data tells."""
+
+    name: str
+    file: str
+    spec: Spec
+    prompt: PromptTemplate
+    schema: AnswerSchema | None
+    rows: Rows
+    targets: tuple[Target, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(target.label for target in self.targets)
+
+    @property
+    def repeat(self) -> int:
+        return self.spec.repeat
+
+    @property
+    def strategy(self) -> str:
+        return self.spec.output.strategy
+
+    @property
+    def max_attempts(self) -> int:
+        return self.spec.output.max_attempts
+
+    @property
+    def stream(self) -> bool:
+        return self.spec.stream
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return self.spec.outputs
+
+    @property
+    def rows_per_target(self) -> int | None:
+        """Questions per target."""
+        return None if self.rows.total is None else self.rows.total * self.repeat
+
+    @property
+    def total(self) -> int | None:
+        return None if self.rows_per_target is None else self.rows_per_target * len(self.targets)
+
+    @property
+    def live(self) -> bool:
+        """Whether text is shown as it arrives: one streamed row on a terminal."""
+        return self.stream and self.total == 1 and sys.stdout.isatty()
+
+    def describe(self) -> str:
+        """In a few words: how many calls, of whom."""
+        total = self.total
+        calls = "calls" if total is None else f"{total:,} {'call' if total == 1 else 'calls'}"
+        return f"{calls} on {', '.join(self.labels)}"
+
+
+def prepare(
+    paths: Sequence[Path], overrides: Sequence[Override], options: Options
+) -> tuple[list[Plan], list[Problem]]:
+    """The plans of these spec files, and every problem of all of them. Nothing is sent.
+
+    A spec with an error has no plan.
+    """
+    plans: list[Plan] = []
+    problems: list[Problem] = []
+    for path in paths:
+        loaded = load(path, overrides)
+        problems += loaded.problems
+        if loaded.spec is None or loaded.document is None:
+            continue
+        spec = loaded.spec
+        if options.tags and not set(options.tags) & set(spec.tags):
+            continue
+        if options.api_base is not None and len(spec.each_provider) > 1:
+            problems.append(
+                Problem(str(path), 0, 0, "--api-base says where one provider is, and this spec names several.")
+            )
+        checked = check_spec(spec, loaded.document, options.outside)
+        problems += checked.problems
+        if any(problem.severity == "error" for problem in (*loaded.problems, *checked.problems)):
+            continue
+        plan = _plan(spec, str(path), checked, options)
+        problem = _check_rows(plan, checked, options)
+        if problem is None:
+            plans.append(plan)
+        else:
+            problems.append(problem)
+    if not plans and not any(problem.severity == "error" for problem in problems):
+        problems.append(Problem("", 0, 0, f"No spec has the tag {' or '.join(options.tags)}; nothing was selected."))
+    return plans, problems
+
+
+def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
+    assert checked.prompt is not None
+    targets = tuple(
+        _target(spec, provider, address, answers)
+        for provider, address, answers in zip(spec.each_provider, checked.addresses, checked.answers, strict=True)
+        if address is not None
+    )
+    defaults = {name: declared.default for name, declared in spec.inputs.items() if declared.has_default}
+    rows = Rows(
+        Converted(checked.source if checked.source is not None else [{}], spec.inputs, file),
+        under={**defaults, **spec.vars},
+        matrix={name: list(values) for name, values in spec.matrix.items()},
+        over=options.variables,
+        choice=options.choice,
+        data_count=checked.scan.count if checked.scan else 1,
+    )
+    notes = tuple(
+        f"{target.label}: the answers are canned; no model is asked."
+        for target in targets
+        if CLIENTS[target.provider].provider.starts_emulator
+    )
+    return Plan(spec.name, file, spec, checked.prompt, checked.schema, rows, targets, notes)
+
+
+def _target(spec: Spec, provider: ProviderSpec, address: Address, answers: Answers | None) -> Target:
+    model = address.model
+    return Target(
+        label=provider.label or f"{provider.name}:{model or ''}".removesuffix(":"),
+        provider=provider.name,
+        model=model,
+        deployment=None,
+        fields=dict(provider.params),
+        price=provider.price,
+        address=address,
+        limits=spec.concurrency,
+        timeout=spec.timeout,
+        retry=spec.retry,
+        answers=answers,
+    )
+
+
+def _check_rows(plan: Plan, checked: Checked, options: Options) -> Problem | None:
+    """Nothing selected is an error, never a green run."""
+    if options.choice.patterns and next(iter(plan.rows), None) is None:
+        patterns = ", ".join(options.choice.patterns)
+        return Problem(plan.file, 0, 0, f"--filter {patterns}: no row fits, so nothing would be run.")
+    return None

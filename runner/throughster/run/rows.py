@@ -1,0 +1,165 @@
+"""The rows of a run: the data's rows times the matrix, with the other variables laid under and over them."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import itertools
+import json
+import random
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Choice", "Row", "RowIds", "Rows", "content_hash"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`index` counts from 0 over all rows of the spec, chosen or not. `id` is the hash of `vars`."""
+
+    index: int
+    id: str
+    vars: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which rows to run. `patterns`: an id, or `variable=value`, as globs; a row that fits any of them is run.
+
+    Order: patterns, then the sample (of `sample` rows, drawn with `seed`), then the first `limit`.
+    """
+
+    patterns: tuple[str, ...] = ()
+    sample: int | None = None
+    seed: int = 0
+    limit: int | None = None
+
+    def fits(self, row: Row) -> bool:
+        return not self.patterns or any(_fits(pattern, row) for pattern in self.patterns)
+
+
+def _fits(pattern: str, row: Row) -> bool:
+    name, equals, value = pattern.partition("=")
+    if equals and name in row.vars:
+        return fnmatch.fnmatchcase(_text(row.vars[name]), value)
+    return fnmatch.fnmatchcase(row.id, pattern)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+
+
+class Rows:
+    """Iterating reads the data anew, one row at a time.
+
+    `data`: the data's rows, or one empty row. `under`: `inputs` defaults and `vars`; `over`: what the command line set.
+    """
+
+    def __init__(
+        self,
+        data: Iterable[Mapping[str, Any]],
+        *,
+        under: Mapping[str, Any],
+        matrix: Mapping[str, list[Any]],
+        over: Mapping[str, Any],
+        choice: Choice,
+        data_count: int | None,
+    ) -> None:
+        self._data = data
+        self._under = dict(under)
+        self._over = dict(over)
+        self._cells = [
+            dict(zip(matrix, values, strict=True)) | self._over for values in itertools.product(*matrix.values())
+        ]
+        self._choice = choice
+        self._data_count = data_count
+
+    @property
+    def total(self) -> int | None:
+        """How many rows an iteration gives; None where only reading tells."""
+        if self._choice.patterns or self._data_count is None:
+            return None
+        total = self._data_count * len(self._cells)
+        return min(total, *(n for n in (self._choice.sample, self._choice.limit, total) if n is not None))
+
+    def __iter__(self) -> Iterator[Row]:
+        rows: Iterator[Row] = self._all()
+        if self._choice.patterns:
+            rows = (row for row in rows if self._choice.fits(row))
+        if self._choice.sample is not None:
+            rows = self._sample(rows)
+        if self._choice.limit is not None:
+            rows = itertools.islice(rows, self._choice.limit)
+        return rows
+
+    def _all(self) -> Iterator[Row]:
+        ids = RowIds()
+        under, cells, index = self._under, self._cells, 0
+        for data in self._data:
+            for cell in cells:
+                values = {**under, **data, **cell}
+                yield Row(index, ids.add(values), values)
+                index += 1
+
+    def _sample(self, rows: Iterator[Row]) -> Iterator[Row]:
+        size = self._choice.sample or 0
+        fitting = sum(1 for row in self._all() if self._choice.fits(row))
+        drawn = random.Random(self._choice.seed).sample(range(fitting), min(size, fitting))  # noqa: S311
+        chosen = set(drawn)
+        return (row for n, row in enumerate(rows) if n in chosen)
+
+
+def content_hash(values: Mapping[str, Any]) -> int:
+    """64 bits of the values, whatever the order of their names. Never 0."""
+    try:
+        data = orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # whole numbers beyond 64 bits, lone surrogates
+        data = json.dumps(values, sort_keys=True).encode()
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest()) or 1
+
+
+class RowIds:
+    """Ids from content: the hash, and `-k` for the k-th row with the same content.
+
+    Which hashes were seen is kept in 8 to 16 bytes a row (open addressing in one array): a set would take 70.
+    """
+
+    def __init__(self) -> None:
+        self._table = array("Q", bytes(8 * 1024))
+        self._size = 0
+        self._again: dict[int, int] = {}
+
+    def add(self, values: Mapping[str, Any]) -> str:
+        number = content_hash(values)
+        if self._insert(self._table, number):
+            self._size += 1
+            if 10 * self._size > 8 * len(self._table):
+                self._grow()
+            return f"{number:016x}"
+        count = self._again[number] = self._again.get(number, 1) + 1
+        return f"{number:016x}-{count}"
+
+    @staticmethod
+    def _insert(table: array[int], number: int) -> bool:
+        mask = len(table) - 1
+        at = number & mask
+        while held := table[at]:
+            if held == number:
+                return False
+            at = (at + 1) & mask
+        table[at] = number
+        return True
+
+    def _grow(self) -> None:
+        table = array("Q", bytes(16 * len(self._table)))
+        for number in self._table:
+            if number:
+                self._insert(table, number)
+        self._table = table

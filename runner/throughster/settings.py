@@ -1,0 +1,185 @@
+"""Keys, addresses and model names: where they come from and where a key may go.
+
+A key is bound to an address. It may go to the provider's own host, to the address that came from the same settings
+or from the caller, and to hosts that were allowed outside the spec. An address written in a spec is called without a
+key when it is on the loopback interface, and not at all when nobody allowed it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import AliasChoices, Field, SecretStr, create_model
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from yarl import URL
+
+from throughster.errors import HostNotAllowedError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from throughster.providers.base import Provider
+
+__all__ = ["Address", "ProviderSettings", "allowed_hosts", "is_loopback", "read_settings", "resolve_address"]
+
+_FIELDS = ("api_base", "api_key", "api_version", "model_name")
+
+
+class ProviderSettings(BaseSettings):
+    """What the environment says of one provider. No `.env` file is read."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
+
+    api_base: str | None = None
+    api_key: SecretStr | None = None
+    api_version: str | None = None
+    model_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a client calls, and with which key. `key_variable` names the environment variable the key came from."""
+
+    api_base: str
+    model: str | None = None
+    api_version: str | None = None
+    key: SecretStr | None = None
+    key_variable: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@cache
+def _settings_class(provider: Provider) -> type[ProviderSettings]:
+    fields: dict[str, Any] = {}
+    for name in _FIELDS:
+        names = (provider.env_prefix + name.upper(), *provider.env_aliases.get(name, ()))
+        kind = SecretStr if name == "api_key" else str
+        fields[name] = (kind | None, Field(default=None, validation_alias=AliasChoices(*names)))
+    return create_model(f"{type(provider).__name__}Settings", __base__=ProviderSettings, **fields)
+
+
+def read_settings(provider: Provider) -> ProviderSettings:
+    return _settings_class(provider)()
+
+
+def variable_of(provider: Provider, name: str) -> str:
+    """The environment variable that holds, or would hold, this setting."""
+    first = provider.env_prefix + name.upper()
+    names = (first, *provider.env_aliases.get(name, ()))
+    return next((n for n in names if os.environ.get(n)), first)
+
+
+def allowed_hosts(extra: Iterable[str] = ()) -> frozenset[str]:
+    """Hosts (`host` or `host:port`) that keys may go to: given, `THROUGHSTER_ALLOWED_HOSTS`, the user's config file."""
+    hosts = [*extra, *os.environ.get("THROUGHSTER_ALLOWED_HOSTS", "").split(",")]
+    path = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "throughster" / "config.toml"
+    try:
+        listed = tomllib.loads(path.read_text("utf-8")).get("allowed_hosts", [])
+    except FileNotFoundError:
+        listed = []
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+    if not isinstance(listed, list) or not all(isinstance(host, str) for host in listed):
+        raise SettingsError(f'{path}: `allowed_hosts` must be a list of texts, as in allowed_hosts = ["llm.example"].')
+    return frozenset(host.strip().lower() for host in (*hosts, *listed) if host.strip())
+
+
+def parse_address(text: str) -> URL:
+    """The address, or SettingsError when it is not a plain http(s) address that reads the same to everyone."""
+    try:
+        url = URL(text)
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"`{text}` is no address: {error}.") from error
+    host = url.raw_host or ""
+    wrong = (
+        "it must begin with http:// or https://" if url.scheme not in ("http", "https") or not host
+        else "it must not hold a user name or a password" if url.user or url.password or "@" in text
+        else "it must not hold a fragment (#)" if url.fragment or "#" in text
+        else "it must not hold a backslash, a blank or a control character" if any(c == "\\" or c <= " " for c in text)
+        else "its host must be written in ASCII, without a trailing dot" if host.endswith(".") or not text.isascii()
+        else ""
+    )  # fmt: skip
+    if wrong:
+        raise SettingsError(f"`{text}` cannot be used as an address: {wrong}.")
+    return url
+
+
+def is_loopback(url: URL) -> bool:
+    if url.host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(url.host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _is_allowed(url: URL, hosts: frozenset[str]) -> bool:
+    host = (url.host or "").lower()
+    return host in hosts or f"{host}:{url.port}" in hosts
+
+
+def resolve_address(
+    provider: Provider,
+    *,
+    api_base: str | None = None,
+    from_spec: bool = False,
+    api_key: str | SecretStr | None = None,
+    api_version: str | None = None,
+    model: str | None = None,
+    headers: dict[str, str] | None = None,
+    hosts: Iterable[str] = (),
+) -> Address:
+    """Where to call, and with which key.
+
+    `api_base`, `api_key`: as the caller gave them; `from_spec` says that the address stood in a spec. `hosts`: allowed
+    by the caller. Raises SettingsError when something is missing (and says what to set), HostNotAllowedError when the
+    key or the request would go where nobody allowed it.
+    """
+    settings = read_settings(provider)
+    explicit = SecretStr(api_key) if isinstance(api_key, str) else api_key
+    key = explicit or settings.api_key
+    base = api_base or settings.api_base or provider.home
+    if base is None and not provider.starts_emulator:
+        raise SettingsError(
+            f"Where is the server of {provider.title}? Set {variable_of(provider, 'api_base')}, or give --api-base "
+            f"(in Python: api_base=...)."
+        )
+    model = model or settings.model_name
+    version = api_version or settings.api_version
+    if base is None:
+        return Address("", model, version, headers=headers or {})
+    url = parse_address(base)
+    if api_base is not None and from_spec:
+        if not _may_call(url, provider, settings, hosts):
+            raise HostNotAllowedError(
+                f"`{api_base}` stands in the spec, and nobody outside the spec allowed its host. Run with "
+                f"--allow-host {url.host}, or set THROUGHSTER_ALLOWED_HOSTS, or put the address on the command line "
+                f"with --api-base."
+            )
+        if is_loopback(url) and not _may_have_key(url, provider, settings, hosts):
+            key = None
+    if key is None and provider.needs_key and not is_loopback(url) and not headers:
+        raise SettingsError(
+            f"{provider.title} needs a key: set {variable_of(provider, 'api_key')} (in Python: api_key=...)."
+        )
+    variable = None if explicit or key is None else variable_of(provider, "api_key")
+    return Address(base, model, version, key, variable, headers or {})
+
+
+def _may_have_key(url: URL, provider: Provider, settings: ProviderSettings, hosts: Iterable[str]) -> bool:
+    own = [address for address in (provider.home, settings.api_base) if address]
+    return any(_origin(url) == _origin(parse_address(a)) for a in own) or _is_allowed(url, allowed_hosts(hosts))
+
+
+def _may_call(url: URL, provider: Provider, settings: ProviderSettings, hosts: Iterable[str]) -> bool:
+    return is_loopback(url) or _may_have_key(url, provider, settings, hosts)

@@ -1,0 +1,171 @@
+"""What a spec says, held against the files, the data, the providers and the templates that it names.
+
+Everything is checked before the first request, all problems are collected, and what had to be made for the check
+(templates, schema, rows, addresses) is handed on, so that nothing is made twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from throughster.emulator import Answers, load_answers
+from throughster.errors import HostNotAllowedError, Problem, SettingsError, SpecError
+from throughster.inputs import RowSource, Scan, open_rows
+from throughster.names import did_you_mean
+from throughster.paths import PathProblem, project_root, resolve_inside
+from throughster.prompts import PromptTemplate
+from throughster.providers import PROVIDERS
+from throughster.settings import Address, parse_address, resolve_address
+from throughster.spec.check_schema import check_output_schema
+from throughster.spec.check_templates import check_prompt
+from throughster.spec.check_variables import check_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from throughster.schema import AnswerSchema
+    from throughster.spec.model import ProviderSpec, Spec
+    from throughster.yamltree import Document
+
+__all__ = ["Checked", "Outside", "check_spec"]
+
+_NOT_PARAMS = {
+    "messages": "`prompt`",
+    "model": "`provider.model`",
+    "response_format": "`output.schema`",
+    "stream": "`stream`",
+    "tools": "`tools`",
+    "tool_choice": "`tool_choice`",
+}
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What the command line, or the caller, says beside the spec.
+
+    `data`: rows from this file instead of the spec's. `variables`: values for every row, over all others. `api_base`:
+    where to call, whatever the spec says. `hosts`: hosts that keys may go to.
+    """
+
+    data: Path | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    api_base: str | None = None
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A spec's parts, ready to use. A part is None, or missing, where a problem stands in its way."""
+
+    problems: tuple[Problem, ...]
+    prompt: PromptTemplate | None
+    schema: AnswerSchema | None
+    source: RowSource | None
+    scan: Scan | None
+    addresses: tuple[Address | None, ...]
+    answers: tuple[Answers | None, ...]
+
+
+def check_spec(spec: Spec, document: Document, outside: Outside) -> Checked:
+    """Check everything that `spec` names. Sends nothing, and reads only files inside the project."""
+    return _Check(spec, document, outside).run()
+
+
+class _Check:
+    def __init__(self, spec: Spec, document: Document, outside: Outside) -> None:
+        self._spec = spec
+        self._document = document
+        self._outside = outside
+        self._base = Path(document.file).resolve().parent
+        self._root = project_root(Path(document.file))
+        self._problems: list[Problem] = []
+
+    def run(self) -> Checked:
+        providers = self._spec.each_provider
+        addresses = tuple(self._address(n, provider) for n, provider in enumerate(providers))
+        answers = tuple(self._answers(n, provider) for n, provider in enumerate(providers))
+        prompt, problems = check_prompt(self._spec.prompt, self._document, self._base, self._root)
+        self._problems += problems
+        schema, problems = check_output_schema(self._spec.output, self._document, self._base, self._root)
+        self._problems += problems
+        source, scan = self._rows()
+        if prompt is not None:
+            self._problems += check_variables(
+                self._spec, self._document, prompt, scan, self._outside.variables, own_data=self._outside.data is None
+            )
+        return Checked(tuple(self._problems), prompt, schema, source, scan, addresses, answers)
+
+    def _address(self, n: int, spec: ProviderSpec) -> Address | None:
+        path = self._spec.provider_path(n)
+        provider = PROVIDERS[spec.name]
+        for name, home in _NOT_PARAMS.items():
+            if name in spec.params:
+                message = f"`{name}` is no sampling parameter; it is set with {home}."
+                self._say((*path, "params", name), message, "Remove it here.", key=True)
+        for name, message in provider.check_fields([name for name in spec.params if name not in _NOT_PARAMS]):
+            self._say((*path, "params", name), message, key=True)
+        given = self._outside.api_base
+        try:
+            hosts = self._outside.hosts
+            if given is not None:
+                hosts = (*hosts, parse_address(given).raw_host or "")
+            address = resolve_address(
+                provider,
+                api_base=given or spec.api_base,
+                from_spec=given is None,
+                api_version=spec.api_version,
+                model=spec.model,
+                hosts=hosts,
+            )
+        except (SettingsError, HostNotAllowedError) as error:
+            at = (*path, "api_base") if spec.api_base and given is None else path
+            self._say(at, str(error))
+            return None
+        if address.model is None and provider.needs_model:
+            self._say(
+                path,
+                f"Which model of {provider.title}? Write `{spec.name}:MODEL`, or set {provider.env_prefix}MODEL_NAME, "
+                f"or give --model.",
+            )
+        return address
+
+    def _answers(self, n: int, spec: ProviderSpec) -> Answers | None:
+        if spec.answers is None:
+            return None
+        path = (*self._spec.provider_path(n), "answers")
+        try:
+            return load_answers(resolve_inside(self._root, self._base, spec.answers))
+        except PathProblem as error:
+            self._say(path, str(error))
+        except SpecError as error:
+            self._problems += error.problems
+        return None
+
+    def _rows(self) -> tuple[RowSource | None, Scan | None]:
+        outside, data = self._outside.data, self._spec.data
+        try:
+            if outside is not None:
+                source = open_rows(outside, name=str(outside))
+            elif data is None:
+                return None, None
+            elif isinstance(data, str):
+                source = open_rows(resolve_inside(self._root, self._base, data), name=data)
+            else:
+                source = open_rows(data, name=self._document.file)
+            scan = source.scan()
+        except PathProblem as error:
+            self._say(("data",), str(error))
+            return None, None
+        except (SettingsError, SpecError) as error:
+            self._problems += getattr(error, "problems", ())
+            if isinstance(error, SettingsError):
+                self._say(("data",), str(error))
+            return None, None
+        self._problems += scan.problems
+        return source, scan
+
+    def _say(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> None:
+        self._problems.append(self._document.problem(tuple(path), message, hint, key=key))

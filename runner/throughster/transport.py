@@ -1,0 +1,252 @@
+"""The network: the only importer of aiohttp's client, and the one place where its errors are translated.
+
+One session per event loop. No redirect is followed, no proxy or credential is read from the environment, cookies are
+not kept, and no reply grows beyond a bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import weakref
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+from yarl import URL
+
+from throughster._version import __version__
+from throughster.errors import RequestError, RequestTimeoutError, StreamError, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from aiohttp.client import _RequestContextManager
+
+    from throughster.types import Timeout
+
+__all__ = ["Reply", "StreamReply", "Transport", "translate"]
+
+MAX_REPLY_BYTES = 32_000_000
+_DRAIN_S = 0.5
+_IDLE_CONNECTION_S = 4.0  # below uvicorn's 5 s: a socket the server is about to close is not picked up again
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply. Header names are looked up without regard to case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class StreamReply:
+    """A reply whose body arrives in pieces. `headers` as in `Reply`.
+
+    Its clocks run only while a piece is awaited, so that a slow reader is never blamed on the server: one timer per
+    stream looks at them, none is set per piece.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, url: URL, timeout: Timeout, began_at: float) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._url = url
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._ends_at = began_at + timeout.total_s
+        self._due_at = min(began_at + timeout.first_token_s, self._ends_at)
+        self._clock = "first_token_s"
+        self._waiting = False
+        self._timer = self._loop.call_at(self._due_at, self._look_at_clocks)
+
+    @property
+    def is_event_stream(self) -> bool:
+        return self._response.content_type == "text/event-stream"
+
+    async def read(self) -> bytes:
+        return await _read(self._response)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The pieces, as they arrive. Raises StreamError, or RequestTimeoutError naming the clock that ran out."""
+        readany = self._response.content.readany
+        while True:
+            self._waiting = True
+            try:
+                chunk = await readany()
+            except (aiohttp.ClientError, OSError) as error:
+                raise StreamError(f"The stream broke off: {_reason(error)}.") from error
+            finally:
+                self._waiting = False
+            if not chunk:
+                return
+            yield chunk
+
+    def progress(self) -> None:
+        """The reader has dealt with an event; the idle clock starts anew. Comments are no progress."""
+        self._due_at = min(self._loop.time() + self._timeout.idle_s, self._ends_at)
+        if self._clock != "idle_s":
+            self._clock = "idle_s"
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._due_at, self._look_at_clocks)
+
+    async def drain(self) -> None:
+        """Read what follows the end of the events, so that the connection can be used again; not for long."""
+        if not self._response.content.at_eof():
+            with suppress(aiohttp.ClientError, OSError):
+                async with asyncio.timeout(_DRAIN_S):
+                    while await self._response.content.readany():
+                        pass
+
+    def close(self) -> None:
+        """Give the connection back when the body was read to its end; cut it otherwise."""
+        self._timer.cancel()
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+    def _look_at_clocks(self) -> None:
+        now = self._loop.time()
+        if now < self._due_at or not self._waiting:
+            self._timer = self._loop.call_at(max(self._due_at, now + 0.05), self._look_at_clocks)
+            return
+        clock = "total_s" if self._due_at >= self._ends_at else self._clock
+        what = {"total_s": "No end of the stream", "first_token_s": "No first event", "idle_s": "No further event"}
+        self._response.content.set_exception(
+            RequestTimeoutError(
+                f"{what[clock]} from {_origin(self._url)} within {getattr(self._timeout, clock):g} s (timeout.{clock})."
+            )
+        )
+
+
+class Transport:
+    """Sends. Holds one aiohttp session per running event loop, made when first needed."""
+
+    def __init__(self) -> None:
+        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._pid = os.getpid()
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._pid != os.getpid():  # after a fork the sockets belong to the parent
+            self._sessions = weakref.WeakKeyDictionary()
+            self._pid = os.getpid()
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None or session.closed:
+            session = self._sessions[loop] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0,  # the admission gate bounds what is under way; a queue here would eat the connect clock
+                    ttl_dns_cache=300,
+                    keepalive_timeout=_IDLE_CONNECTION_S,
+                ),
+                timeout=aiohttp.ClientTimeout(total=None),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": f"throughster/{__version__}", "Accept-Encoding": "identity"},
+                trust_env=False,
+            )
+        return session
+
+    async def send(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, timeout: Timeout
+    ) -> Reply:
+        """One request, its whole reply. Raises RequestTimeoutError or TransportError; a status is not an error here."""
+        try:
+            async with asyncio.timeout(timeout.total_s), self._request(method, url, headers, body, timeout) as response:
+                return Reply(response.status, response.headers, await _read(response))
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            raise translate(error, url, timeout) from error
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, timeout: Timeout
+    ) -> AsyncIterator[StreamReply]:
+        """One request, its reply in pieces. Leaving before the end cuts the connection."""
+        began_at = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(min(timeout.first_token_s, timeout.total_s)):
+                response = await self._request(method, url, headers, body, timeout)
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ConnectionTimeoutError):
+                raise translate(error, url, timeout) from error
+            clock = "first_token_s" if timeout.first_token_s <= timeout.total_s else "total_s"
+            raise RequestTimeoutError(
+                f"No reply from {_origin(url)} within {getattr(timeout, clock):g} s (timeout.{clock})."
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise translate(error, url, timeout) from error
+        reply = StreamReply(response, url, timeout, began_at)
+        try:
+            yield reply
+        finally:
+            reply.close()
+
+    def _request(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, timeout: Timeout
+    ) -> _RequestContextManager:
+        return self._session().request(
+            method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, connect=timeout.connect_s),
+        )
+
+    async def close(self) -> None:
+        """Close the session of the running loop; sessions of loops that are gone are dropped."""
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.close()
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    length = response.content_length
+    if length is not None and length <= MAX_REPLY_BYTES and "Content-Encoding" not in response.headers:
+        return await response.read()
+    pieces, size = [], 0
+    async for piece in response.content.iter_any():
+        size += len(piece)
+        if size > MAX_REPLY_BYTES:
+            raise TransportError(f"The reply is larger than {MAX_REPLY_BYTES:,} bytes.", retryable=False)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def translate(error: Exception, url: URL, timeout: Timeout) -> TransportError | RequestError:
+    """An exception of aiohttp, asyncio or the operating system, as one of ours. Never contains headers."""
+    where = _origin(url)
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return RequestTimeoutError(f"No connection to {where} within {timeout.connect_s:g} s (timeout.connect_s).")
+    if isinstance(error, TimeoutError):
+        return RequestTimeoutError(f"No whole reply from {where} within {timeout.total_s:g} s (timeout.total_s).")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError | ssl.SSLError):
+        return TransportError(f"The TLS connection to {where} failed: {_reason(error)}.", retryable=False)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return TransportError(f"The host name of {where} cannot be resolved: {_reason(error)}.")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return TransportError(f"No connection to {where}: {_reason(error)}.")
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return TransportError(f"{where} closed the connection before it replied.")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return TransportError(f"The reply of {where} broke off.")
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return RequestError(f"{url} is no address that can be requested.")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return TransportError(f"{where} did not reply with valid HTTP: {error.message}.")
+    return TransportError(f"The connection to {where} failed: {_reason(error)}.")
+
+
+def _origin(url: URL) -> str:
+    return f"{url.scheme}://{url.host}:{url.port}"
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).rstrip(".") or type(error).__name__

@@ -1,0 +1,74 @@
+"""Shared by all tests: no real keys, no address but loopback, and real local servers to talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import socket
+
+import pytest
+from aiohttp import web
+
+_PREFIXES = ("AZURE_OPENAI_", "MISTRAL_", "OPENAI_", "THROUGHSTER_", "VLLM_")
+_connect = socket.socket.connect
+
+
+def _guarded_connect(self, address):
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        host = address[0]
+        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+            raise AssertionError(f"a test tried to reach {host}")
+    return _connect(self, address)
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch, tmp_path_factory):
+    """No key or address of the developer's, no network but loopback, no user configuration."""
+    for name in list(os.environ):
+        if name.startswith(_PREFIXES):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-config"))
+    monkeypatch.setattr(socket.socket, "connect", _guarded_connect)
+
+
+@contextlib.asynccontextmanager
+async def _serving(handler):
+    """A real HTTP server on loopback; every request goes to `handler`. Gives its origin."""
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _serving_bytes(script):
+    """A raw TCP server: `script(reader, writer)` does what no HTTP library would."""
+
+    async def once(reader, writer):
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await script(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(once, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def serving():
+    return _serving
+
+
+@pytest.fixture
+def serving_bytes():
+    return _serving_bytes
