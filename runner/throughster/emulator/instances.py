@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, Final
-
-import orjson
 
 from throughster.emulator.patterns import text_for_pattern
 from throughster.emulator.quantities import number_within
@@ -131,7 +130,7 @@ class InstanceBuilder:
         generous = not self._terse and depth < _GENEROUS_DEPTH
         wanted = max(low, len(first), 1 + self._dice.below(3)) if generous else low
         items: list[Any] = []
-        seen: set[bytes] | None = set() if flat.get("uniqueItems") else None
+        seen: set[str] | None = set() if flat.get("uniqueItems") else None
         for position in range(min(wanted, high)):
             schema = first[position] if position < len(first) else rest
             if len(items) < contained:
@@ -144,12 +143,12 @@ class InstanceBuilder:
                 raise
         return items
 
-    def _new_item(self, schema: Any, depth: int, seen: set[bytes] | None) -> Any:
+    def _new_item(self, schema: Any, depth: int, seen: set[str] | None) -> Any:
         if seen is None:
             return self._value(schema, depth + 1)
         for _ in range(24):
             item = self._value(schema, depth + 1)
-            key = orjson.dumps(float(item) if type(item) is int else item, option=orjson.OPT_SORT_KEYS)
+            key = json.dumps(item, sort_keys=True).removesuffix(".0")  # 1 and 1.0 are equal in JSON Schema
             if key not in seen:
                 seen.add(key)
                 return item

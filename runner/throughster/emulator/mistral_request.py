@@ -82,7 +82,6 @@ def mistral_invalid(items: list[dict[str, Any]]) -> RejectedError:
         "type": "invalid_request_error",
         "param": None,
         "code": None,
-        "raw_status_code": 422,
     }
     return RejectedError(422, body)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-import orjson
-
+from throughster.emulator.encoding import json_bytes
 from throughster.emulator.schema_merge import NoInstanceError, merged
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ class SchemaOptions:
     def _ordered(self, options: Sequence[Any], shallow_first: bool) -> Sequence[Any]:
         if not shallow_first:
             return sorted(self._dice.rotated(options), key=_is_null)
-        return sorted(options, key=lambda option: (not _is_null(option), b'"$ref"' in orjson.dumps(option)))
+        return sorted(options, key=lambda option: (not _is_null(option), b'"$ref"' in json_bytes(option)))
 
     def _resolve(self, reference: str) -> Any:
         address, _, fragment = reference.partition("#")

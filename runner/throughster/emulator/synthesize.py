@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import jsonschema_rs
-import orjson
 
 from throughster.emulator.dice import Dice
+from throughster.emulator.encoding import json_bytes
 from throughster.emulator.instances import InstanceBuilder
 from throughster.emulator.schema_merge import NoInstanceError
 
@@ -27,7 +28,7 @@ class BadSchemaError(Exception):
 
 def check_schema(schema: Any) -> None:
     """Raise BadSchemaError where `schema` is no JSON Schema that stands by itself."""
-    _validity(orjson.dumps(schema))
+    _validity(json_bytes(schema))
 
 
 def build_instance(schema: Any, seed: int) -> Any:
@@ -35,7 +36,7 @@ def build_instance(schema: Any, seed: int) -> Any:
 
     The same schema and seed give the same value. Raises BadSchemaError, and NoInstanceError where no attempt met it.
     """
-    is_valid = _validity(orjson.dumps(schema))
+    is_valid = _validity(json_bytes(schema))
     reason = "every value that was tried broke one of its rules"
     for attempt in range(_ATTEMPTS):
         builder = InstanceBuilder(
@@ -62,7 +63,7 @@ def build_instance(schema: Any, seed: int) -> Any:
 def _validity(encoded: bytes) -> Callable[[Any], bool]:
     try:
         validator = jsonschema_rs.validator_for(
-            orjson.loads(encoded), retriever=_refuse_to_retrieve, validate_formats=True
+            json.loads(encoded), retriever=_refuse_to_retrieve, validate_formats=True
         )
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         raise BadSchemaError(str(error).partition("\n")[0]) from error

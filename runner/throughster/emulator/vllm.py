@@ -130,7 +130,7 @@ class Vllm(Dialect):
             "logprobs": _logprobs(question, choice.pieces),
             "finish_reason": finish_reason(question, choice),
             "stop_reason": choice.stop_string,
-            "token_ids": None,
+            **dict.fromkeys(("token_ids", "routed_experts", "weight_versions")),
         }
 
     def events(self, question: Question, outcome: Outcome, stamp: Stamp) -> list[bytes]:
