@@ -8,6 +8,8 @@ from throughster.emulator import Options, load_answers, parse_answers
 from throughster.errors import SpecError
 
 FILE = """\
+- contains: birth
+  answer: too short a match
 - match: {text: Happy birthday!, language: French}
   answer: Joyeux anniversaire !
 - match: {text: Happy birthday!}

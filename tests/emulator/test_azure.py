@@ -82,6 +82,11 @@ def test_a_field_newer_than_the_api_version_is_unrecognized(ask, version, fields
     assert (reply.status, reply.body["error"]["message"]) == (400, f"Unrecognized request argument supplied: {name}")
 
 
+def test_a_field_is_taken_from_its_first_api_version_on(ask):
+    path = LEGACY.replace("2024-10-21", "2024-09-01-preview")
+    assert ask("azure", path=path, max_completion_tokens=5).status == 200
+
+
 def test_structured_output_needs_an_api_version_that_has_it(ask):
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
     old = LEGACY.replace("2024-10-21", "2024-06-01")

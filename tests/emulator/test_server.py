@@ -88,7 +88,8 @@ def test_arguments_are_cut_at_the_token_limit(ask, dialect, weather_tool):
 @every_dialect
 def test_text_ends_before_a_stop_string(ask, dialect):
     whole = ask(dialect).text
-    first, second = whole.split()[3], whole.split()[4]
+    first, *_, second = whole.split()[3:-1]
+    assert first != second
     reply = ask(dialect, stop=[second, first])
     assert reply.text == whole[: whole.index(first)]
     assert reply.body["choices"][0]["finish_reason"] == "stop"
@@ -144,6 +145,44 @@ def test_what_is_no_json_object_is_refused_in_the_providers_shape(converse, dial
 
     expected = 422 if dialect == "mistral" else 400
     assert converse(Options(dialect=dialect), talk) == [expected, expected]
+
+
+ODD = [
+    *(
+        True,
+        0,
+        1.5,
+        10**25,
+        "x",
+        "",
+        [],
+        {},
+        [1],
+        [{}],
+        [None],
+        {"type": "json_schema", "json_schema": {}},
+        {"json": 1},
+    ),
+    *(
+        [{"type": "function", "function": {"name": 1}}],
+        [{"role": "user", "content": [1]}],
+        [{"role": [], "content": "x"}],
+    ),
+    *([{"role": "assistant", "content": "x", "tool_calls": [1]}], {"type": "function", "function": 1}, {"regex": "("}),
+    *({"type": "json_schema", "json_schema": {"name": "x", "schema": 1}}, {"grammar": "x"}, {"choice": [1]}),
+]
+
+
+@every_dialect
+def test_no_odd_value_makes_the_server_fail(converse, chat_body, weather_tool, dialect):
+    names = ("messages", "model", "temperature", "n", "stop", "tools", "tool_choice", "response_format", "stream")
+    names += ("stream_options", "structured_outputs", "logprobs", "top_logprobs", "max_tokens", "reasoning_effort")
+
+    async def talk(_emulator, send):
+        bodies = [chat_body(dialect, **{"tools": [weather_tool], name: odd}) for name in names for odd in ODD]
+        return [(body, reply) for body in bodies if (reply := await send(body)).status >= 500]
+
+    assert converse(Options(dialect=dialect), talk) == []
 
 
 def test_texts_in_parts_count_as_texts(ask):

@@ -22,7 +22,10 @@ _MOST_TOOLS: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a field may hold. `open_low`: `low` itself is excluded. `most`: items of an array. Null counts as absent."""
+    """What a field may hold. `open_low`: `low` itself is excluded. `least`, `most`: how many items of an array.
+
+    `items`: what each of them may be. Null counts as absent.
+    """
 
     kinds: tuple[Kind, ...]
     low: float | None = None
@@ -31,6 +34,7 @@ class Field:
     values: tuple[str, ...] = ()
     least: int = 0
     most: int | None = None
+    items: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,9 @@ def _check_value(value: Any, field: Field, place: Place) -> Iterator[Fault]:
             yield Fault("too_few", place, value, field)
         elif field.most is not None and len(value) > field.most:
             yield Fault("too_many", place, value, field)
+        for position, item in enumerate(value if field.items is not None else ()):
+            if field.items is not None and kind_of(item) not in field.items.kinds:
+                yield Fault("type", (*place, position), item, field.items)
     elif kind == "string" and field.values and value not in field.values:
         yield Fault("value", place, value, field)
 

@@ -45,7 +45,7 @@ _FIELDS: Final[Mapping[str, Field]] = {
     "response_format": _OBJECT,
     "safe_prompt": _FLAG,
     "service_tier": Field(("string",), values=("auto", "standard_only")),
-    "stop": Field(("string", "array")),
+    "stop": Field(("string", "array"), items=_NAME),
     "stream": _FLAG,
     "temperature": Field(("number",), 0, 1.5),
     "tool_choice": Field(("string", "object"), values=("auto", "none", "any", "required")),

@@ -47,7 +47,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "safety_identifier": _NAME,
     "seed": Field(("integer",)),
     "service_tier": Field(("string",), values=("auto", "default", "flex", "scale", "priority", "fast")),
-    "stop": Field(("string", "array"), most=4),
+    "stop": Field(("string", "array"), most=4, items=_NAME),
     "store": _FLAG,
     "stream": _FLAG,
     "stream_options": _OBJECT,

@@ -46,7 +46,7 @@ _FIELDS: Final[Mapping[str, Field]] = {
     "repetition_penalty": Field(("number",), 0, open_low=True),
     "response_format": _OBJECT,
     "seed": Field(("integer",), -(2**63), 2**63 - 1),
-    "stop": Field(("string", "array")),
+    "stop": Field(("string", "array"), items=_NAME),
     "stop_token_ids": Field(("array",)),
     "stream": _FLAG,
     "stream_options": _OBJECT,
