@@ -1,27 +1,27 @@
 """The one error tree. Every error says what, where, what was found and what to do, and every one pickles.
 
-    ThroughsterError
-    |- SpecError             the spec, its data or an option is wrong; carries every Problem of the file
-    |- SettingsError         a key, an address or a model name is missing
-    |- RequestError          a wrong request, found before sending
-    |- HostNotAllowedError   a key or a request would go to a host that nobody allowed
-    |- ProviderError         the service could not, or would not, answer
-    |  |- TransportError     no usable reply arrived
-    |  |  |- RequestTimeoutError
-    |  |  `- StreamError     a stream broke off, or said something that is no event
-    |  |- AuthError          401, 403
-    |  |- NotFoundError      404
-    |  |- BadRequestError    400, 413, 422 and their like
-    |  |  |- ContextLengthError
-    |  |  `- ContentFilterError
-    |  |- QuotaError         the account is out of credit: waiting does not help
-    |  |- RateLimitError     429: waiting helps
-    |  `- ServerError        5xx, 408, 409
-    |- AnswerError           no valid answer within the attempts
-    |  |- TruncatedError
-    |  `- RefusalError
-    |- BudgetError           the budget of calls, tokens or money is spent
-    `- BatchError            some requests of a batch failed; `.results` has them all, in order
+ThroughsterError
+|- SpecError             the spec, its data or an option is wrong; carries every Problem of the file
+|- SettingsError         a key, an address or a model name is missing
+|- RequestError          a wrong request, found before sending
+|- HostNotAllowedError   a key or a request would go to a host that nobody allowed
+|- ProviderError         the service could not, or would not, answer
+|  |- TransportError     no usable reply arrived
+|  |  |- RequestTimeoutError
+|  |  `- StreamError     a stream broke off, or said something that is no event
+|  |- AuthError          401, 403
+|  |- NotFoundError      404
+|  |- BadRequestError    400, 413, 422 and their like
+|  |  |- ContextLengthError
+|  |  `- ContentFilterError
+|  |- QuotaError         the account is out of credit: waiting does not help
+|  |- RateLimitError     429: waiting helps
+|  `- ServerError        5xx, 408, 409
+|- AnswerError           no valid answer within the attempts
+|  |- TruncatedError
+|  `- RefusalError
+|- BudgetError           the budget of calls, tokens or money is spent
+`- BatchError            some requests of a batch failed; `.results` has them all, in order
 """
 
 from __future__ import annotations

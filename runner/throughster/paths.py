@@ -8,7 +8,7 @@ from pathlib import Path
 
 from throughster.errors import ThroughsterError
 
-__all__ = ["PathProblem", "project_root", "resolve_inside"]
+__all__ = ["PathProblem", "project_root", "resolve_inside", "shown_path"]
 
 _ROOT_MARKS = (".git", "pyproject.toml", "throughster.toml")
 _SYSTEM_TREES = tuple(Path(tree) for tree in ("/proc", "/sys", "/dev"))  # /proc/self/environ passes for a regular file
@@ -29,6 +29,12 @@ def project_root(spec_path: Path) -> Path:
         if any((candidate / mark).exists() for mark in _ROOT_MARKS):
             return candidate
     return folder
+
+
+def shown_path(path: Path) -> str:
+    """Return the path as the user would write it: from the working directory where it lies below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def resolve_inside(root: Path, base: Path, relative: str) -> Path:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import ipaddress
 import os
 import tomllib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import AliasChoices, Field, SecretStr, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,7 +27,18 @@ if TYPE_CHECKING:
 
     from throughster.providers.base import Provider
 
-__all__ = ["Address", "ProviderSettings", "allowed_hosts", "is_loopback", "read_settings", "resolve_address"]
+__all__ = [
+    "Address",
+    "ProviderSettings",
+    "TokenProvider",
+    "allowed_hosts",
+    "is_loopback",
+    "read_settings",
+    "resolve_address",
+]
+
+TokenProvider: TypeAlias = Callable[[], str | Awaitable[str]]
+"""Gives a fresh Entra token; a plain function is called in a thread."""
 
 _FIELDS = ("api_base", "api_key", "api_version", "model_name")
 
@@ -52,6 +64,7 @@ class Address:
     key: SecretStr | None = None
     key_variable: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    token_provider: TokenProvider | None = None
 
 
 @cache
@@ -137,6 +150,7 @@ def resolve_address(
     api_version: str | None = None,
     model: str | None = None,
     headers: dict[str, str] | None = None,
+    token_provider: TokenProvider | None = None,
     hosts: Iterable[str] = (),
 ) -> Address:
     """Where to call, and with which key.
@@ -154,10 +168,12 @@ def resolve_address(
             f"Where is the server of {provider.title}? Set {variable_of(provider, 'api_base')}, or give --api-base "
             f"(in Python: api_base=...)."
         )
-    model = model or settings.model_name
+    model = model or settings.model_name or provider.default_model
     version = api_version or settings.api_version
     if base is None:
         return Address("", model, version, headers=headers or {})
+    if token_provider is not None:
+        key = None
     url = parse_address(base)
     if api_base is not None and from_spec:
         if not _may_call(url, provider, settings, hosts):
@@ -168,12 +184,12 @@ def resolve_address(
             )
         if is_loopback(url) and not _may_have_key(url, provider, settings, hosts):
             key = None
-    if key is None and provider.needs_key and not is_loopback(url) and not headers:
+    if key is None and provider.needs_key and not is_loopback(url) and not headers and token_provider is None:
         raise SettingsError(
             f"{provider.title} needs a key: set {variable_of(provider, 'api_key')} (in Python: api_key=...)."
         )
     variable = None if explicit or key is None else variable_of(provider, "api_key")
-    return Address(base, model, version, key, variable, headers or {})
+    return Address(base, model, version, key, variable, headers or {}, token_provider)
 
 
 def _may_have_key(url: URL, provider: Provider, settings: ProviderSettings, hosts: Iterable[str]) -> bool:

@@ -41,7 +41,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def group() -> None:
-    """Run YAML prompts against Azure OpenAI, OpenAI, Mistral and vLLM, and check what comes back.
+    r"""Run YAML prompts against Azure OpenAI, OpenAI, Mistral and vLLM, and check what comes back.
 
     \b
     Example:
@@ -68,6 +68,8 @@ def invoke(command: click.Command, name: str) -> NoReturn:
         code = 0
     except Exception:  # noqa: BLE001 - the last resort: say that it is ours, and how to report it
         traceback.print_exc()
-        click.echo(f"{name} {__version__}: this is a bug in Throughster; please report it with the lines above.", err=True)
+        click.echo(
+            f"{name} {__version__}: this is a bug in Throughster; please report it with the lines above.", err=True
+        )
         code = BUG
     sys.exit(code if isinstance(code, int) else 0)

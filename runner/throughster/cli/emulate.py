@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import click
 
-from throughster.emulator import DIALECTS, Options, load_answers, serve
+from throughster.emulator import DialectName, Options, load_answers, serve
 
 __all__ = ["emulate"]
 
 
 @click.command()
-@click.option("--dialect", type=click.Choice(sorted(DIALECTS)), default="openai", help="Whose API to speak.")
+@click.option("--dialect", type=click.Choice(get_args(DialectName)), default="openai", help="Whose API to speak.")
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0 takes a free one.")
 @click.option("--answers", type=click.Path(path_type=Path, dir_okay=False), help="Answers to give, as YAML or JSON.")
 @click.option("--model", help="Know only this model; any by default.")
 @click.option("--api-key", help="Accept only this key; any by default.")
 @click.option("--latency", type=click.FloatRange(0), default=0.0, metavar="S", help="Seconds before the first byte.")
-@click.option("--tokens-per-second", type=click.FloatRange(0, min_open=True), help="Speed of an answer; at once by default.")
+@click.option(
+    "--tokens-per-second", type=click.FloatRange(0, min_open=True), help="Speed of an answer; at once by default."
+)
 def emulate(
-    dialect: str,
+    dialect: DialectName,
     host: str,
     port: int,
     answers: Path | None,
@@ -30,7 +33,7 @@ def emulate(
     latency: float,
     tokens_per_second: float | None,
 ) -> None:
-    """Serve canned answers in a provider's dialect, on the loopback interface, until interrupted.
+    r"""Serve canned answers in a provider's dialect, on the loopback interface, until interrupted.
 
     \b
     Example:

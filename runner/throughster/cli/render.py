@@ -18,7 +18,7 @@ __all__ = ["render"]
 @click.command()
 @spec_options
 def render(screen: str, color: str, **choice: Any) -> int:
-    """Print the rendered prompt of every chosen row. Nothing is sent.
+    r"""Print the rendered prompt of every chosen row. Nothing is sent.
 
     \b
     Example:

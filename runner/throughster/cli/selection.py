@@ -25,7 +25,9 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 
 _OPTIONS = (
     click.argument("specs", nargs=-1, required=True, metavar="SPEC..."),
-    click.option("--data", type=click.Path(path_type=Path), metavar="FILE", help="Rows from this file instead of the spec's."),
+    click.option(
+        "--data", type=click.Path(path_type=Path), metavar="FILE", help="Rows from this file instead of the spec's."
+    ),
     click.option("--var", "variables", multiple=True, metavar="K=V", help="Set a variable for every row. Repeatable."),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Run the first N rows."),
     click.option("--sample", type=click.IntRange(1), metavar="N", help="Run N rows drawn at random."),
@@ -37,14 +39,19 @@ _OPTIONS = (
     click.option("--provider", metavar="NAME[:MODEL]", help="Ask this provider instead of the spec's."),
     click.option("--model", metavar="M", help="Ask this model."),
     click.option("--api-base", metavar="URL", help="Where the server is, up to /chat/completions."),
-    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key of the spec, dotted. Repeatable."),
+    click.option(
+        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key of the spec, dotted. Repeatable."
+    ),
     click.option("--concurrency", type=click.IntRange(1), metavar="N", help="At most N calls under way at once."),
     click.option("--repeat", type=click.IntRange(1), metavar="N", help="Ask every row N times."),
     click.option("--allow-host", "hosts", multiple=True, metavar="HOST", help="Let keys go to this host. Repeatable."),
     click.option(
-        "--format", "screen", type=click.Choice(["text", "json", "github"]), default="text", help="What the screen shows.",
+        "--format", "screen", type=click.Choice(["text", "json", "github"]), default="text", help="What is printed.",
     ),
-    click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Use colours.", show_default=True),
+    click.option(
+        "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Use colours.",
+        show_default=True,
+    ),
 )  # fmt: skip
 
 

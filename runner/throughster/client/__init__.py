@@ -1,23 +1,31 @@
-"""The clients: a provider joined with transport, admission, retry and structured answers."""
+"""The clients: a provider joined with transport, admission, retry and checked answers."""
 
 from __future__ import annotations
 
-from throughster.client.interface import (
+from throughster.client.clients import (
     CLIENTS,
-    Interface,
+    AzureInterface,
+    MistralInterface,
     OfflineInterface,
     OpenAiInterface,
     VllmInterface,
+    VllmOpenAiInterface,
     create_interface,
 )
+from throughster.client.interface import Interface
 from throughster.client.question import Question
+from throughster.client.stream import Stream
 
 __all__ = [
     "CLIENTS",
+    "AzureInterface",
     "Interface",
+    "MistralInterface",
     "OfflineInterface",
     "OpenAiInterface",
     "Question",
+    "Stream",
     "VllmInterface",
+    "VllmOpenAiInterface",
     "create_interface",
 ]

@@ -2,54 +2,89 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from throughster.client.tools import Tool, tool_message
 from throughster.schema import drop_added_nulls, strict_schema
+from throughster.strictjson import JsonProblem, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from pydantic import BaseModel
+
+    from throughster.providers.base import Provider
     from throughster.schema import AnswerSchema
-    from throughster.types import Response
+    from throughster.types import Message, Response
 
-__all__ = ["FORMS", "Form"]
+__all__ = ["FORMS", "Form", "ToolsForm", "check_with_model"]
 
 _NAME = "answer"
+_REPAIR = "Your last answer is not valid:\n{errors}\nAnswer again with the corrected JSON value and nothing else."
 
 
 class Form:
-    """`fields`: go into the request. `instruction`: for the model, where the provider enforces nothing."""
+    """`fields`: go into the request. `instruction`: for the model, where the provider enforces nothing.
+
+    `read` gives the response with what was validated, and what is wrong with it. `repair` gives the messages that show
+    the model its answer and the errors.
+    """
 
     fields: dict[str, Any]
     instruction: str = ""
 
-    def __init__(self, schema: AnswerSchema) -> None:
-        self._schema = schema
-        self.fields = {}
+    def read(self, response: Response) -> tuple[Response, tuple[str, ...]]:
+        raise NotImplementedError
 
-    def read(self, response: Response) -> tuple[Any, tuple[str, ...]]:
-        """The JSON value, and what is wrong with it."""
+    def repair(self, response: Response, errors: Sequence[str]) -> list[Message]:
+        return [
+            {"role": "assistant", "content": response.content},
+            {"role": "user", "content": _REPAIR.format(errors=listed(errors))},
+        ]
+
+
+class _JsonForm(Form):
+    """The text of the answer is the JSON value. `model`: a pydantic model that it must fit too."""
+
+    def __init__(self, schema: AnswerSchema, provider: Provider, model: type[BaseModel] | None = None) -> None:
+        self._schema = schema
+        self._model = model
+        self.fields = {}
+        self._prepare(provider)
+
+    def _prepare(self, provider: Provider) -> None:
+        raise NotImplementedError
+
+    def read(self, response: Response) -> tuple[Response, tuple[str, ...]]:
+        value, errors = self._value(response)
+        if not errors and self._model is not None:
+            value, errors = check_with_model(self._model, value)
+        return (replace(response, validated_schema=value) if not errors else response), errors
+
+    def _value(self, response: Response) -> tuple[Any, tuple[str, ...]]:
         answer = self._schema.check_answer(response.content)
         return answer.value, answer.errors
 
 
-class JsonSchemaForm(Form):
-    """`response_format: json_schema`. Where strict schemas are restricted, a tightened copy goes out; a root that is no
-    object travels under `value`; the answer is brought back to the user's own schema before it is checked.
+class JsonSchemaForm(_JsonForm):
+    """`response_format: json_schema`.
+
+    Where strict schemas are restricted, a tightened copy goes out, and a root that is no object travels under `value`;
+    the answer is brought back to the user's own schema before it is checked.
     """
 
-    def __init__(self, schema: AnswerSchema, *, strict: bool) -> None:
-        super().__init__(schema)
-        sent, is_strict = schema.schema, True
-        self._wrapped = strict and not _is_object(sent)
+    def _prepare(self, provider: Provider) -> None:
+        sent, is_strict = self._schema.schema, True
+        self._wrapped = provider.strict_schemas and not _is_object(sent)
         if self._wrapped:
             sent = _wrap(sent)
-        if strict:
+        if provider.strict_schemas:
             tightened = strict_schema(sent)
             sent, is_strict = (tightened, True) if tightened is not None else (sent, False)
-        self._tightened = strict and is_strict
+        self._tightened = provider.strict_schemas and is_strict
         self.fields = {
             "response_format": {
                 "type": "json_schema",
@@ -57,13 +92,13 @@ class JsonSchemaForm(Form):
             }
         }
 
-    def read(self, response: Response) -> tuple[Any, tuple[str, ...]]:
+    def _value(self, response: Response) -> tuple[Any, tuple[str, ...]]:
         if not (self._wrapped or self._tightened):
-            return super().read(response)
-        parsed = self._schema.parse(response.content)
-        if parsed.errors:
-            return None, parsed.errors
-        value = parsed.value
+            return super()._value(response)
+        try:
+            value = parse_json(response.content)
+        except JsonProblem as problem:
+            return None, (f"The answer is no JSON: {problem}.",)
         if self._wrapped:
             if not isinstance(value, dict) or set(value) != {"value"}:
                 return None, ('$: expected an object with the one key "value"',)
@@ -73,32 +108,128 @@ class JsonSchemaForm(Form):
         return value, tuple(str(error) for error in self._schema.validate(value))
 
 
-class JsonObjectForm(Form):
+class JsonObjectForm(_JsonForm):
     """`response_format: json_object`, with the schema in the instruction."""
 
-    def __init__(self, schema: AnswerSchema, *, strict: bool) -> None:  # noqa: ARG002
-        super().__init__(schema)
+    def _prepare(self, provider: Provider) -> None:  # noqa: ARG002
         self.fields = {"response_format": {"type": "json_object"}}
-        self.instruction = _instruction(schema)
+        self.instruction = _instruction(self._schema)
 
 
-class PromptForm(Form):
+class GuidedForm(_JsonForm):
+    """vLLM's own field: `structured_outputs`, since 0.11."""
+
+    def _prepare(self, provider: Provider) -> None:  # noqa: ARG002
+        self.fields = {"structured_outputs": {"json": self._schema.schema}}
+
+
+class OldGuidedForm(_JsonForm):
+    """vLLM before 0.11 took `guided_json`; from 0.12 on that field is ignored without a word."""
+
+    def _prepare(self, provider: Provider) -> None:  # noqa: ARG002
+        self.fields = {"guided_json": self._schema.schema}
+
+
+class PromptForm(_JsonForm):
     """The instruction alone. An answer in one Markdown fence counts as its content: nothing told the model not to."""
 
-    def __init__(self, schema: AnswerSchema, *, strict: bool) -> None:  # noqa: ARG002
-        super().__init__(schema)
-        self.instruction = _instruction(schema)
+    def _prepare(self, provider: Provider) -> None:  # noqa: ARG002
+        self.instruction = _instruction(self._schema)
 
-    def read(self, response: Response) -> tuple[Any, tuple[str, ...]]:
+    def _value(self, response: Response) -> tuple[Any, tuple[str, ...]]:
         answer = self._schema.check_answer(_unfence(response.content))
         return answer.value, answer.errors
 
 
-FORMS: dict[str, Callable[..., Form]] = {
+class ToolsForm(Form):
+    """Function calls whose arguments are checked against their tools' schemas.
+
+    `validated_schema` is that of the first call. `choice`: `tool_choice` as it goes out, None to send none.
+    """
+
+    def __init__(self, tools: Sequence[Tool], provider: Provider, choice: Any = None, *, required: bool = True) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._tightened = provider.strict_schemas
+        self._required = required
+        self.fields = {"tools": [tool.wire(provider) for tool in tools]}
+        if choice is not None:
+            self.fields["tool_choice"] = choice
+
+    def read(self, response: Response) -> tuple[Response, tuple[str, ...]]:
+        calls, errors = [], []
+        for call in response.tool_calls:
+            tool = self._tools.get(call.name)
+            if tool is None:
+                errors.append(f"There is no tool {call.name!r}; the tools are {', '.join(self._tools)}.")
+                continue
+            arguments, validated, wrong = tool.check(call.arguments, tightened=self._tightened)
+            errors += [f"{call.name}: {error}" for error in wrong]
+            calls.append(replace(call, arguments=arguments, validated=validated))
+        if not response.tool_calls and self._required:
+            errors.append(f"No tool was called. Call one of {', '.join(self._tools)}.")
+        if errors:
+            return response, tuple(errors)
+        first = calls[0].validated if calls else None
+        return replace(response, tool_calls=tuple(calls), validated_schema=first), ()
+
+    def repair(self, response: Response, errors: Sequence[str]) -> list[Message]:
+        if not response.tool_calls:
+            return super().repair(response, errors)
+        text = f"These calls are not valid:\n{listed(errors)}\nCall again with corrected arguments."
+        return [
+            tool_message(response),
+            *({"role": "tool", "tool_call_id": call.id, "content": text} for call in response.tool_calls),
+        ]
+
+
+class ToolForm(ToolsForm):
+    """The answer as the arguments of one forced tool."""
+
+    def __init__(self, schema: AnswerSchema, provider: Provider, model: type[BaseModel] | None = None) -> None:
+        self._wrapped = not _is_object(schema.schema)
+        parameters = _wrap(schema.schema) if self._wrapped else schema.schema
+        tool = Tool(_NAME, "Gives the answer.", parameters)
+        super().__init__([tool], provider, {"type": "function", "function": {"name": _NAME}})
+        self._schema = schema
+        self._model = model
+
+    def read(self, response: Response) -> tuple[Response, tuple[str, ...]]:
+        response, errors = super().read(response)
+        if errors:
+            return response, errors
+        value = response.tool_calls[0].arguments
+        value = value["value"] if self._wrapped else value
+        errors = tuple(str(error) for error in self._schema.validate(value))
+        if not errors and self._model is not None:
+            value, errors = check_with_model(self._model, value)
+        return (response, errors) if errors else (replace(response, validated_schema=value, tool_calls=()), ())
+
+
+FORMS: dict[str, Callable[[AnswerSchema, Provider, type[BaseModel] | None], Form]] = {
     "json_schema": JsonSchemaForm,
     "json_object": JsonObjectForm,
+    "guided": GuidedForm,
+    "guided_json": OldGuidedForm,
+    "tool": ToolForm,
     "prompt": PromptForm,
 }
+
+
+def check_with_model(model: type[BaseModel], value: Any) -> tuple[Any, tuple[str, ...]]:
+    """The instance, and what the model's own validators say of the value. Inputs are never quoted at length."""
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate_json(orjson.dumps(value)), ()
+    except ValidationError as error:
+        return None, tuple(
+            f"${''.join(f'[{p}]' if isinstance(p, int) else f'.{p}' for p in e['loc'])}: {e['msg']}"[:300]
+            for e in error.errors(include_url=False, include_context=False, include_input=False)[:20]
+        )
+
+
+def listed(errors: Sequence[str]) -> str:
+    return "\n".join(f"- {error}" for error in errors)
 
 
 def _instruction(schema: AnswerSchema) -> str:
@@ -122,7 +253,7 @@ def _is_object(schema: dict[str, Any]) -> bool:
 def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
     """`schema` under the one key `value` of an object; references into its definitions stay right."""
     inner = dict(schema)
-    definitions = {name: inner.pop(name) for name in ("$defs", "definitions") if name in inner}
+    definitions: dict[str, Any] = {name: inner.pop(name) for name in ("$defs", "definitions") if name in inner}
     inner.pop("$schema", None)
     return {
         "type": "object",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from throughster.client.forms import FORMS, Form
 from throughster.errors import (
     AnswerError,
     BadRequestError,
@@ -17,28 +17,24 @@ from throughster.errors import (
     TruncatedError,
 )
 from throughster.redact import one_line
-from throughster.types import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-    from throughster.client.sending import OnAttempt, OnDelta, Sender
-    from throughster.schema import AnswerSchema
-    from throughster.types import Attempt, Message, Response
+    from throughster.client.forms import Form
+    from throughster.client.sending import Kind, OnAttempt, OnDelta, Sender
+    from throughster.types import Attempt, Delta, Message, Response, Usage
 
-__all__ = ["Question"]
+    MakeForm = Callable[[str], Form]
 
-_REPAIR = (
-    "Your last answer is not valid:\n{errors}\n"
-    "Answer again with the corrected JSON value and nothing else."
-)  # fmt: skip
+__all__ = ["Question", "content_filter_error"]
 
 
 class Question:
     """Fields of a request, checked, renamed and encoded for one sender.
 
-    `schema`: the answer must be JSON that fits it; it is asked up to `max_attempts` times, with the last answer and
-    what was wrong with it. `strategy`: one of the provider's ways to ask for JSON, or `auto` for the surest that works.
+    `make_form`: makes the form that the answer must have, from one of `strategies` (the surest first); the question is
+    asked up to `max_attempts` times, with the last answer and what was wrong with it. Without it any answer is one.
     """
 
     def __init__(
@@ -46,16 +42,16 @@ class Question:
         sender: Sender,
         fields: Mapping[str, Any],
         *,
-        schema: AnswerSchema | None = None,
-        strategy: str = "auto",
+        make_form: MakeForm | None = None,
+        strategies: Sequence[str] = (),
         max_attempts: int = 3,
         stream: bool = False,
     ) -> None:
         self._sender = sender
-        self._schema = schema
+        self._make_form = make_form
+        self._strategies = [s for s in strategies if s not in sender.learned.lacking] or list(strategies)
         self._max_attempts = max_attempts
         self._stream = stream
-        self._strategies = [strategy] if strategy != "auto" else list(sender.provider.strategies)
         if sender.address.model and "model" not in fields:
             fields = {"model": sender.address.model, **fields}
         api_version = sender.address.api_version
@@ -65,10 +61,11 @@ class Question:
         self._encode()
 
     def _encode(self) -> None:
+        self._version = self._sender.learned.version
         self._form: Form | None = None
-        fields = self._fields
-        if self._schema is not None:
-            self._form = FORMS[self._strategies[0]](self._schema, strict=self._sender.provider.strict_schemas)
+        fields = self._sender.learned.adapt(self._fields)
+        if self._make_form is not None:
+            self._form = self._make_form(self._strategies[0] if self._strategies else "")
             fields = {**fields, **self._form.fields}
         try:
             head = orjson.dumps(fields)[:-1]
@@ -92,33 +89,28 @@ class Question:
         on_delta: OnDelta | None = None,
         on_attempt: OnAttempt | None = None,
     ) -> Response:
-        """The answer. Without a schema any answer is one, whatever its finish reason.
+        """The answer. Without a form any answer is one, whatever its finish reason.
 
-        With a schema: `validated_schema` holds the JSON value, usage is summed over all attempts. Raises
-        TruncatedError, RefusalError, ContentFilterError, AnswerError, or the ProviderError that ended it.
+        With a form: `validated_schema` holds the value, usage is summed over all attempts. Raises TruncatedError,
+        RefusalError, ContentFilterError, AnswerError, or the ProviderError that ended it.
         """
         sends: list[Attempt] = []
-        if self._form is None:
-            return await self._sender.ask(
-                self.body(messages), sends, stream=self._stream, on_delta=on_delta, on_attempt=on_attempt
-            )
+        if self._make_form is None:
+            return await self._send(messages, sends, "transport", on_delta, on_attempt)
         usage: Usage | None = None
-        conversation = list(messages)
+        conversation: Sequence[Message] = messages
         for n in range(1, self._max_attempts + 1):
-            response = await self._ask_form(conversation, sends, n, on_delta, on_attempt)
+            kind: Kind = "transport" if n == 1 else "validation"
+            response = await self._send(conversation, sends, kind, on_delta, on_attempt)
             if response.usage is not None:
                 usage = response.usage if usage is None else usage + response.usage
             response = replace(response, usage=usage)
             _check_end(response, sends)
-            value, errors = self._form.read(response)
+            assert self._form is not None
+            response, errors = self._form.read(response)
             if not errors:
-                return replace(response, validated_schema=value)
-            repair = _REPAIR.format(errors="\n".join(f"- {error}" for error in errors))
-            conversation = [
-                *messages,
-                {"role": "assistant", "content": response.content},
-                {"role": "user", "content": repair},
-            ]
+                return response
+            conversation = [*messages, *self._form.repair(response, errors)]
         raise AnswerError(
             f"No valid answer in {self._max_attempts} attempts; the last one: {'; '.join(errors)}",
             attempts=sends,
@@ -128,42 +120,87 @@ class Question:
             response=response,
         )
 
-    async def _ask_form(
+    async def stream(
+        self, messages: Sequence[Message], *, on_attempt: OnAttempt | None = None
+    ) -> AsyncGenerator[list[Delta] | Response, None]:
+        """The deltas as they arrive, a list at a time; the last item is the whole Response."""
+        sends: list[Attempt] = []
+        while True:
+            self._refresh()
+            try:
+                async with aclosing(self._sender.stream(self.body(messages), sends, on_attempt=on_attempt)) as items:
+                    async for item in items:
+                        yield item
+            except BadRequestError as error:
+                if not self._adapts_to(error):
+                    raise
+            else:
+                return
+
+    async def _send(
         self,
-        conversation: list[Message],
+        messages: Sequence[Message],
         sends: list[Attempt],
-        n: int,
+        kind: Kind,
         on_delta: OnDelta | None,
         on_attempt: OnAttempt | None,
     ) -> Response:
-        """One question in the present form; a form that the provider cannot do gives way to the next, for good."""
+        """One question; what the provider cannot do is left out, for good, and the question asked again."""
         while True:
+            self._refresh()
             form = self._form
             try:
-                return await self._sender.ask(
-                    self.body(conversation),
-                    sends,
-                    kind="transport" if n == 1 else "validation",
-                    stream=self._stream,
-                    on_delta=on_delta,
-                    on_attempt=on_attempt,
-                )
+                return await self._send_body(self.body(messages), sends, kind, on_delta, on_attempt)
             except BadRequestError as error:
-                if form is self._form:  # another row may have stepped down meanwhile
-                    if len(self._strategies) < 2 or not _lacks_ability(error):
-                        raise
-                    self._strategies.pop(0)
-                    self._encode()
+                if form is self._form and not self._adapts_to(error):
+                    raise
+
+    def _refresh(self) -> None:
+        """Another question may have learned meanwhile what the provider does not take."""
+        if self._version != self._sender.learned.version:
+            self._encode()
+
+    def _adapts_to(self, error: BadRequestError) -> bool:
+        learned = self._sender.learned
+        if len(self._strategies) > 1 and _lacks_ability(error, self._strategies[0]):
+            learned.lack(self._strategies.pop(0))
+        elif not learned.learn(error, self._fields):
+            return False
+        self._encode()
+        return True
+
+    async def _send_body(
+        self,
+        body: bytes,
+        sends: list[Attempt],
+        kind: Kind,
+        on_delta: OnDelta | None,
+        on_attempt: OnAttempt | None,
+    ) -> Response:
+        if not self._stream:
+            return await self._sender.ask(body, sends, kind=kind, on_attempt=on_attempt)
+        shown = on_delta is not None
+        async with aclosing(self._sender.stream(body, sends, kind=kind, shown=shown, on_attempt=on_attempt)) as items:
+            async for item in items:
+                if not isinstance(item, list):
+                    response = item
+                elif on_delta is not None:
+                    for delta in item:
+                        on_delta(delta)
+        return response
 
 
-def _lacks_ability(error: BadRequestError) -> bool:
-    """Whether the provider said that it cannot do `response_format`, rather than that this schema is wrong."""
-    words = str(error).lower()
-    return "response_format" in f"{error.param} {words}" and "invalid schema" not in words
+def _lacks_ability(error: BadRequestError, strategy: str) -> bool:
+    """Whether the provider said that it cannot do this form at all, rather than that this schema is wrong."""
+    words = f"{error.param} {error}".lower()
+    if "invalid schema" in words:
+        return False
+    named = {"json_schema": "response_format", "json_object": "response_format", "tool": "tool", "guided": "structured"}
+    return named.get(strategy, strategy) in words
 
 
 def _check_end(response: Response, sends: Sequence[Attempt]) -> None:
-    details = {"attempts": sends, "usage": response.usage, "response": response}
+    details: dict[str, Any] = {"attempts": sends, "usage": response.usage, "response": response}
     if response.finish_reason == "content_filter":
         raise content_filter_error(response)
     if response.refusal:

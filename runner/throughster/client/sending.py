@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import inspect
+import re
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import orjson
 from yarl import URL
 
-from throughster.errors import ProviderError, RateLimitError, ServerError, StreamError, TransportError
-from throughster.limits import Gate
+from throughster.client.learning import Learned
+from throughster.errors import AuthError, ProviderError, RateLimitError, ServerError, StreamError, TransportError
+from throughster.limits import Gate, Ticket
 from throughster.providers import chat
-from throughster.redact import redact
+from throughster.redact import one_line, redact
 from throughster.retry import next_delay_s
 from throughster.sse import EventParser
-from throughster.types import Attempt, RetryStats
+from throughster.types import Attempt, ReasoningDelta, RetryStats, TextDelta, ToolCallDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Literal
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from throughster.providers.base import Provider
     from throughster.settings import Address
-    from throughster.transport import Reply, StreamReply, Transport
+    from throughster.transport import StreamReply, Transport
     from throughster.types import Delta, Limits, Response, Retry, Timeout
 
-    OnDelta = Callable[[Delta], None]
-    OnAttempt = Callable[[Attempt], None]
+    OnDelta: TypeAlias = Callable[[Delta], None]
+    OnAttempt: TypeAlias = Callable[[Attempt], None]
 
 __all__ = ["Sender"]
+
+Kind: TypeAlias = Literal["transport", "validation"]
+_TOKENS = (TextDelta, ReasoningDelta, ToolCallDelta)
 
 _STATUS_OVERLOADED = (429, 503, 529)
 
@@ -47,6 +53,7 @@ class Sender:
         retry: Retry,
         headers: Mapping[str, str],
         query: Mapping[str, str],
+        learned: Learned,
     ) -> None:
         self.provider = provider
         self.address = address
@@ -55,12 +62,19 @@ class Sender:
         self.gate = Gate(limits)
         self._transport = transport
         self._query = query
+        self._token_provider = address.token_provider
         self._secrets = (address.key.get_secret_value(),) if address.key else ()
         self._headers = {"Content-Type": "application/json", **headers}
         if address.key:
             self._headers = {**provider.auth_headers(address.key.get_secret_value()), **self._headers}
         self.source = f"{provider.name}:{address.model or ''}".removesuffix(":")
+        self.learned = learned
         self._url = self._address_of(chat.PATH)
+        self._version: tuple[int, ...] | None = None
+
+    @property
+    def refreshes_token(self) -> bool:
+        return self._token_provider is not None
 
     def _address_of(self, path: str) -> URL:
         at = self.address
@@ -72,118 +86,105 @@ class Sender:
         body: bytes,
         sends: list[Attempt],
         *,
-        kind: Literal["transport", "validation"] = "transport",
-        stream: bool = False,
-        on_delta: OnDelta | None = None,
+        kind: Kind = "transport",
         on_attempt: OnAttempt | None = None,
     ) -> Response:
-        """The reply to `body`. Every send is appended to `sends`.
-
-        A stream is sent again only while nothing of it was handed to `on_delta`. Raises ProviderError.
-        """
-        loop = asyncio.get_running_loop()
-        began_at = loop.time()
-        waited_s, tries = 0.0, 0
+        """The reply to `body`. Every send is appended to `sends`. Raises ProviderError."""
+        course = _Course(self, sends, kind, on_attempt)
         while True:
-            tries += 1
-            ticket = await self.gate.enter()
-            failure: ProviderError | None = None
-            try:
-                return await self._send(body, sends, kind, waited_s, stream=stream, on_delta=on_delta)
-            except ProviderError as error:
-                failure = error
-            finally:
-                self.gate.leave(ticket, pushed_back=failure is not None and _pushed_back(failure))
-            self._hide_secrets(failure)
-            attempt = Attempt(len(sends) + 1, kind, failure.http_status, str(failure), round(waited_s, 3))
-            sends.append(attempt)
-            if on_attempt is not None:
-                on_attempt(attempt)
-            delay_s = next_delay_s(self.retry, tries, failure, loop.time() - began_at)
-            if delay_s is None:
-                raise failure.with_attempts(sends)
-            waited_s, kind = delay_s, "transport"
-            await asyncio.sleep(delay_s)
+            async with course:
+                began_at = course.now()
+                headers = self._headers if self._token_provider is None else await self._fresh_headers()
+                reply = await self._transport.send("POST", self._url, headers, body, self.timeout)
+                if reply.status != 200:
+                    raise self._error(reply.status, reply.headers, reply.body)
+                return chat.parse_response(
+                    reply.body,
+                    source=self.source,
+                    request_id=self.provider.request_id(reply.headers),
+                    latency_s=course.now() - began_at,
+                    retry_stats=course.stats(),
+                )
+            await course.wait()
 
-    async def _send(
+    async def stream(
         self,
         body: bytes,
         sends: list[Attempt],
-        kind: Literal["transport", "validation"],
-        waited_s: float,
         *,
-        stream: bool,
-        on_delta: OnDelta | None,
-    ) -> Response:
-        loop = asyncio.get_running_loop()
-        began_at = loop.time()
-        if stream:
-            return await self._read_stream(body, sends, kind, waited_s, on_delta)
-        reply = await self._transport.send("POST", self._url, self._headers, body, self.timeout)
-        if reply.status != 200:
-            raise self._error(reply.status, reply.headers, reply.body)
-        return self._response(reply, sends, kind, waited_s, loop.time() - began_at)
+        kind: Kind = "transport",
+        shown: bool = True,
+        on_attempt: OnAttempt | None = None,
+    ) -> AsyncGenerator[list[Delta] | Response, None]:
+        """The deltas of the answer as they arrive, a list at a time; the last item is the whole Response.
 
-    def _response(
-        self, reply: Reply, sends: list[Attempt], kind: Literal["transport", "validation"], waited_s: float, took_s: float
-    ) -> Response:
-        stats = RetryStats((*sends, Attempt(len(sends) + 1, kind, reply.status, None, round(waited_s, 3))))
-        response = chat.parse_response(
-            reply.body,
-            source=self.source,
-            request_id=self.provider.request_id(reply.headers),
-            retry_stats=stats,
-            latency_s=took_s,
-        )
-        sends.append(stats.attempts[-1])
-        return response
+        `shown`: the deltas reach somebody as they come, so that a stream that broke off after the first of them is not
+        sent again. Raises ProviderError.
+        """
+        course = _Course(self, sends, kind, on_attempt)
+        while True:
+            async with course:
+                async with aclosing(self._stream_once(body, course)) as items:
+                    async for item in items:
+                        course.may_resend = course.may_resend and not (shown and item)
+                        yield item
+                return
+            await course.wait()
 
-    async def _read_stream(
-        self,
-        body: bytes,
-        sends: list[Attempt],
-        kind: Literal["transport", "validation"],
-        waited_s: float,
-        on_delta: OnDelta | None,
-    ) -> Response:
-        loop = asyncio.get_running_loop()
-        began_at = loop.time()
+    async def _stream_once(self, body: bytes, course: _Course) -> AsyncGenerator[list[Delta] | Response, None]:
+        began_at = course.now()
         first_at: float | None = None
-        handed_over = False
         assembler = chat.Assembler()
-        async with self._transport.stream("POST", self._url, self._headers, body, self.timeout) as reply:
+        headers = self._headers if self._token_provider is None else await self._fresh_headers()
+        async with self._transport.stream("POST", self._url, headers, body, self.timeout) as reply:
             if reply.status != 200:
                 raise self._error(reply.status, reply.headers, await reply.read())
             if not reply.is_event_stream:
-                raise StreamError(f"{self.provider.title} did not stream: {(await reply.read())[:200]!r}", retryable=False)
-            try:
-                async for deltas in _deltas(reply, assembler):
-                    if first_at is None and deltas:
-                        first_at = loop.time()
-                    if on_delta is not None:
-                        for delta in deltas:
-                            handed_over = True
-                            on_delta(delta)
-            except ProviderError as error:
-                if handed_over:
-                    error.retryable = False
-                raise
-        attempt = Attempt(len(sends) + 1, kind, 200, None, round(waited_s, 3))
-        sends.append(attempt)
-        return assembler.response(
+                text = one_line((await reply.read()).decode("utf-8", "replace"), 200)
+                raise StreamError(f"{self.provider.title} did not stream. It replied: {text}", retryable=False)
+            async with aclosing(_deltas(reply, assembler)) as groups:
+                async for deltas in groups:
+                    if first_at is None and any(isinstance(delta, _TOKENS) for delta in deltas):
+                        first_at = course.now()
+                    yield deltas
+        yield assembler.response(
             source=self.source,
             request_id=self.provider.request_id(reply.headers),
-            retry_stats=RetryStats(tuple(sends)),
-            latency_s=loop.time() - began_at,
+            latency_s=course.now() - began_at,
             first_token_s=None if first_at is None else first_at - began_at,
+            retry_stats=course.stats(),
         )
+
+    async def _fresh_headers(self) -> Mapping[str, str]:
+        """The headers with a token of this moment: tokens run out during long runs."""
+        assert self._token_provider is not None
+        if inspect.iscoroutinefunction(self._token_provider):
+            token = await self._token_provider()
+        else:
+            token = await asyncio.to_thread(self._token_provider)
+            if inspect.isawaitable(token):
+                token = await token
+        self._secrets = (token,)
+        return {**self._headers, "Authorization": f"Bearer {token}"}
+
+    async def server_version(self) -> tuple[int, ...] | None:
+        """The server's version as numbers, where it has one to tell (vLLM); asked once."""
+        if self._version is None:
+            self._version = ()
+            if self.provider.version_path is not None:
+                with suppress(ProviderError):
+                    url = self._address_of("").origin().with_path(self.provider.version_path)
+                    reply = await self._transport.send("GET", url, self._headers, None, self.timeout)
+                    if reply.status == 200:
+                        self._version = _version_numbers(reply.body)
+        return self._version or None
 
     async def list_models(self) -> list[str]:
         """Model names, as the service lists them."""
         reply = await self._transport.send("GET", self._address_of("/models"), self._headers, None, self.timeout)
         if reply.status != 200:
             error = self._error(reply.status, reply.headers, reply.body)
-            self._hide_secrets(error)
+            self.hide_secrets(error)
             raise error
         try:
             return [entry["id"] for entry in orjson.loads(reply.body)["data"]]
@@ -201,16 +202,77 @@ class Sender:
             )
         return self.provider.parse_error(status, headers, body)
 
-    def _hide_secrets(self, error: ProviderError) -> None:
+    def hide_secrets(self, error: ProviderError) -> None:
         """A server may echo the key in its message."""
         error.args = tuple(redact(a, self._secrets) if isinstance(a, str) else a for a in error.args)
+
+
+class _Course:
+    """The course of one question: its sends, each inside `async with course`, and the waits between them."""
+
+    def __init__(self, sender: Sender, sends: list[Attempt], kind: Kind, on_attempt: OnAttempt | None) -> None:
+        self.may_resend = True
+        self.now = asyncio.get_running_loop().time
+        self._sender = sender
+        self._sends = sends
+        self._kind = kind
+        self._on_attempt = on_attempt
+        self._began_at = self.now()
+        self._waited_s = 0.0
+        self._tries = 0
+        self._failure: ProviderError | None = None
+        self._ticket: Ticket = (0, 0)
+
+    async def __aenter__(self) -> None:
+        """Hold a place of the gate for one send."""
+        self._tries += 1
+        self._failure = None
+        self._ticket = await self._sender.gate.enter()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Keep a provider's error for `wait`, which decides what it means."""
+        self._failure = error if isinstance(error, ProviderError) else None
+        self._sender.gate.leave(self._ticket, pushed_back=self._failure is not None and _pushed_back(self._failure))
+        return self._failure is not None
+
+    def stats(self) -> RetryStats:
+        """Record the send that succeeded; every send so far."""
+        self._sends.append(Attempt(len(self._sends) + 1, self._kind, 200, None, round(self._waited_s, 3)))
+        return RetryStats(tuple(self._sends))
+
+    async def wait(self) -> None:
+        """After a failed send: wait for the next, or raise the failure where there is none."""
+        failure = self._failure
+        assert failure is not None
+        self._sender.hide_secrets(failure)
+        attempt = Attempt(len(self._sends) + 1, self._kind, failure.http_status, str(failure), round(self._waited_s, 3))
+        self._sends.append(attempt)
+        if self._on_attempt is not None:
+            self._on_attempt(attempt)
+        elapsed_s = self.now() - self._began_at
+        if isinstance(failure, AuthError) and self._sender.refreshes_token and self._tries == 1:
+            return  # the token may have run out on its way; the next send has a new one
+        delay_s = next_delay_s(self._sender.retry, self._tries, failure, elapsed_s) if self.may_resend else None
+        if delay_s is None:
+            raise failure.with_attempts(self._sends)
+        self._kind = "transport"
+        self._waited_s = delay_s
+        await asyncio.sleep(delay_s)
+
+
+def _version_numbers(body: bytes) -> tuple[int, ...]:
+    try:
+        text = orjson.loads(body)["version"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ()
+    return tuple(int(part) for part in re.findall(r"\d+", text.partition("+")[0])[:3])
 
 
 def _pushed_back(error: ProviderError) -> bool:
     return isinstance(error, RateLimitError) or error.http_status in _STATUS_OVERLOADED
 
 
-async def _deltas(reply: StreamReply, assembler: chat.Assembler) -> Any:
+async def _deltas(reply: StreamReply, assembler: chat.Assembler) -> AsyncGenerator[list[Delta], None]:
     """The deltas of a stream, a list for each piece that brought events. Raises StreamError when it ends too early."""
     parser = EventParser()
     async for chunk in reply.chunks():
@@ -230,4 +292,6 @@ async def _deltas(reply: StreamReply, assembler: chat.Assembler) -> Any:
     if not assembler.complete and (last := parser.finish()) is not None:
         yield assembler.feed(last.data, last.event)
     if not assembler.complete:
-        raise StreamError("The stream ended before the answer did: no finish reason, no [DONE].", partial=assembler.text)
+        raise StreamError(
+            "The stream ended before the answer did: no finish reason, no [DONE].", partial=assembler.text
+        )

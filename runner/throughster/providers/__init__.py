@@ -1,4 +1,4 @@
-"""The providers, by the name that a spec and `create_interface` use. A new one is a file here and a row in this table."""
+"""The providers, by the name that a spec and `create_interface` use: a new one is a file here and a row below."""
 
 from __future__ import annotations
 
@@ -15,4 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PROVIDERS"]
 
-PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (Offline(), OpenAi(), Azure(), Mistral(), Vllm())}
+PROVIDERS: dict[str, Provider] = {
+    provider.name: provider for provider in (Offline(), OpenAi(), Azure(), Mistral(), Vllm())
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from throughster.providers.openai import OpenAi
 
@@ -25,12 +25,12 @@ class Azure(OpenAi):
     name = "azure"
     title = "Azure OpenAI"
     env_prefix = "AZURE_OPENAI_"
-    env_aliases = {
+    env_aliases: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "api_base": ("AZURE_OPENAI_ENDPOINT",),
         "api_version": ("OPENAI_API_VERSION",),
         "model_name": ("AZURE_OPENAI_DEPLOYMENT",),
     }
-    home = None
+    home: ClassVar[str | None] = None
     fields = OpenAi.fields | {"data_sources", "user_security_context"}
     request_id_headers = ("apim-request-id", "x-request-id")
 

@@ -39,14 +39,18 @@ class Provider:
     home: ClassVar[str | None] = None
     """The service's own address; its key may always go there."""
     needs_key: ClassVar[bool] = True
-    needs_model: ClassVar[bool] = True
+    default_model: ClassVar[str | None] = None
     fields: ClassVar[frozenset[str]] = CHAT_FIELDS
-    strategies: ClassVar[tuple[str, ...]] = ("json_schema", "json_object", "prompt")
+    strategies: ClassVar[tuple[str, ...]] = ("json_schema", "tool", "json_object", "prompt")
     """Ways to ask for structured output, the surest first."""
     strict_schemas: ClassVar[bool] = False
     """Whether `strict: true` restricts which schemas are taken."""
+    strict_tools: ClassVar[bool] = True
+    """Whether a tool may say `strict: true`, so that its arguments are held to its schema."""
     request_id_headers: ClassVar[tuple[str, ...]] = ("x-request-id",)
     starts_emulator: ClassVar[bool] = False
+    version_path: ClassVar[str | None] = None
+    """Where the server tells its version."""
 
     def url(self, api_base: str, path: str, *, model: str | None, api_version: str | None) -> str:  # noqa: ARG002
         """The address of `path` (`/chat/completions`, `/models`), without a query."""
@@ -66,6 +70,10 @@ class Provider:
         """Whether usage in a stream has to be asked for with `stream_options`."""
         return True
 
+    def choice_fields(self, choices: Sequence[str], version: tuple[int, ...] | None) -> Mapping[str, Any]:  # noqa: ARG002
+        """Fields that hold the answer to one of these texts, where the provider can do that."""
+        return {}
+
     def check_fields(self, names: Sequence[str]) -> list[tuple[str, str]]:
         """The names that this provider does not take, each with what is wrong with it."""
         known = self.fields | self.renames(None).keys()
@@ -84,9 +92,7 @@ class Provider:
             raise RequestError(f"{message} (extra_body={{...}} sends a field as it is.)")
         renames = self.renames(api_version)
         fields = {
-            renames.get(name, name): value
-            for name, value in request.items()
-            if name not in ("messages", "extra_body")
+            renames.get(name, name): value for name, value in request.items() if name not in ("messages", "extra_body")
         }
         fields.update(request.get("extra_body") or {})
         return fields
@@ -96,7 +102,7 @@ class Provider:
         return messages
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
-        return parse_error(self, status, headers, body)
+        return parse_error(status, headers, body, title=self.title, request_id=self.request_id(headers))
 
     def request_id(self, headers: Mapping[str, str]) -> str | None:
         return next((headers[name] for name in self.request_id_headers if name in headers), None)

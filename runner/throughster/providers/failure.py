@@ -10,7 +10,7 @@ import email.utils
 import math
 import re
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Said", "classify", "parse_duration_s", "parse_error", "read_body", "retry_hint_s"]
 
-_CONTEXT = re.compile(r"maximum context length|context_length|exceed_context_size|too large for model|exceeds the model", re.I)
-_QUOTA = re.compile(r"insufficient_quota|billing|credit_balance_exhausted|_spend_limit_exceeded|_usage_limit_exceeded", re.I)
+_CONTEXT = re.compile(
+    r"maximum context length|context_length|exceed_context_size|too large for model|exceeds the model", re.IGNORECASE
+)
+_QUOTA = re.compile(
+    r"insufficient_quota|billing|credit_balance_exhausted|_spend_limit_exceeded|_usage_limit_exceeded", re.IGNORECASE
+)
 _FILTER_CODES = {"content_filter", "content_policy_violation", "moderation_blocked", "invalid_prompt"}
-_TOO_LARGE = re.compile(r"request too large", re.I)
-_WAIT_TEXT = re.compile(r"(?:try again in|retry after)\s+(\d[\d.]*\s*(?:ms|s(?:ec(?:ond)?s?)?|m|h)?(?:\d[\d.]*s)?)", re.I)
+_TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
+_WAIT_TEXT = re.compile(
+    r"(?:try again in|retry after)\s+(\d[\d.]*\s*(?:ms|s(?:ec(?:ond)?s?)?|m|h)?(?:\d[\d.]*s)?)", re.IGNORECASE
+)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|µs|ns|h|m|s|d)?", re.ASCII)
 _UNIT_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-
-
-class _Titled(Protocol):
-    title: Any
-
-    def request_id(self, headers: Mapping[str, str]) -> str | None: ...
 
 
 class Said(NamedTuple):
@@ -56,14 +56,16 @@ class Said(NamedTuple):
     param: str | None = None
 
 
-def parse_error(provider: _Titled, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
-    """The error that a reply with this status is. Its text names the provider, the status and the server's own words."""
+def parse_error(
+    status: int, headers: Mapping[str, str], body: bytes, *, title: str, request_id: str | None
+) -> ProviderError:
+    """The error that a reply with this status is; its text names the provider, the status and the server's words."""
     said = read_body(body)
     return classify(
         said,
         status,
-        title=provider.title,
-        request_id=provider.request_id(headers),
+        title=title,
+        request_id=request_id,
         retry_after_s=retry_hint_s(headers, said.message) if status in (408, 409, 429) or status >= 500 else None,
         should_retry=headers.get("x-should-retry"),
     )
@@ -176,7 +178,7 @@ def _text(value: Any) -> str:
 
 def _plain(body: bytes) -> str:
     text = printable(body[:4000].decode("utf-8", "replace"))
-    if "<" in text and (title := re.search(r"<title>(.*?)</title>", text, re.S | re.I)):
+    if "<" in text and (title := re.search(r"<title>(.*?)</title>", text, re.DOTALL | re.IGNORECASE)):
         return title[1].strip()
     return re.sub(r"<[^>]*>", " ", text).strip()[:500]
 

@@ -32,7 +32,6 @@ class Mistral(Provider):
         "top_prompt_logprobs",
     }  # fmt: skip
     request_id_headers = ("mistral-correlation-id", "x-kong-request-id", "x-request-id")
-    strategies = ("json_schema", "tool", "json_object", "prompt")
 
     def renames(self, api_version: str | None) -> Mapping[str, str]:  # noqa: ARG002
         return {"seed": "random_seed", "max_completion_tokens": "max_tokens"}

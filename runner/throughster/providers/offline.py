@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ClassVar
+
 from throughster.providers.openai import OpenAi
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Offline"]
 
@@ -13,8 +18,8 @@ class Offline(OpenAi):
     name = "offline"
     title = "the offline emulator"
     env_prefix = "THROUGHSTER_OFFLINE_"
-    env_aliases = {}
-    home = None
+    env_aliases: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    home: ClassVar[str | None] = None
     needs_key = False
-    needs_model = False
+    default_model: ClassVar[str | None] = "canned"
     starts_emulator = True

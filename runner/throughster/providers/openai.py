@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from throughster.providers.base import CHAT_FIELDS, Provider
 
@@ -18,8 +18,8 @@ class OpenAi(Provider):
     name = "openai"
     title = "OpenAI"
     env_prefix = "OPENAI_"
-    env_aliases = {"api_base": ("OPENAI_BASE_URL",)}
-    home = "https://api.openai.com/v1"
+    env_aliases: ClassVar[Mapping[str, tuple[str, ...]]] = {"api_base": ("OPENAI_BASE_URL",)}
+    home: ClassVar[str | None] = "https://api.openai.com/v1"
     fields = CHAT_FIELDS | {
         "audio", "logit_bias", "max_completion_tokens", "metadata", "modalities", "moderation", "prediction",
         "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "reasoning_effort", "safety_identifier",

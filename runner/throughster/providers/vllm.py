@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from throughster.providers.base import CHAT_FIELDS, Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Vllm"]
 
@@ -25,4 +30,11 @@ class Vllm(Provider):
         "stream_interval", "stream_options", "structured_outputs", "thinking_token_budget", "top_k",
         "truncate_prompt_tokens", "truncation_side", "use_beam_search", "user", "vllm_xargs",
     }  # fmt: skip
-    strategies = ("json_schema", "json_object", "prompt")
+    version_path = "/version"
+    strategies = ("json_schema", "guided", "json_object", "prompt")
+
+    def choice_fields(self, choices: Sequence[str], version: tuple[int, ...] | None) -> Mapping[str, Any]:
+        """`structured_outputs` since 0.11; from 0.12 on the older field is ignored without a word."""
+        if version is not None and version < (0, 11):
+            return {"guided_choice": list(choices)}
+        return {"structured_outputs": {"choice": list(choices)}}

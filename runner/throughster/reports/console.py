@@ -49,7 +49,9 @@ def make_console(color: str, *, err: bool = False) -> Console:
 class ConsoleReport:
     """Consumes events. `quiet` leaves only failures; `progress` draws the live line where a terminal can show it."""
 
-    def __init__(self, *, color: str = "auto", quiet: bool = False, progress: bool = True, verbose: bool = False) -> None:
+    def __init__(
+        self, *, color: str = "auto", quiet: bool = False, progress: bool = True, verbose: bool = False
+    ) -> None:
         self._out = make_console(color)
         self._err = make_console(color, err=True)
         self._quiet = quiet
@@ -125,7 +127,9 @@ class ConsoleReport:
     def _attempt(self, event: AttemptFailed) -> None:
         self._retries += 1
         if self._verbose:
-            self._above(Text(f"  row {event.row} {event.label}: send failed: {one_line(event.error, 300)}", style="yellow"))
+            self._above(
+                Text(f"  row {event.row} {event.label}: send failed: {one_line(event.error, 300)}", style="yellow")
+            )
 
     def _above(self, text: Text) -> None:
         (self._progress.console if self._progress is not None else self._err).print(text)
@@ -161,7 +165,9 @@ class ConsoleReport:
             self._err.print(Text(f"  {_many(count, 'row')}: {reason}", style="red"))
         rest = len(self._failures) - _SHOWN_FAILURES
         if rest > 0:
-            self._err.print(Text(f"  and {_many(rest, 'other reason')}; every row's own is in the results", style="red"))
+            self._err.print(
+                Text(f"  and {_many(rest, 'other reason')}; every row's own is in the results", style="red")
+            )
         if summary.stopped_by:
             left = "" if summary.total is None else f" {_many(summary.total - summary.asked, 'row')} not asked."
             self._err.print(Text(f"Stopped early: {one_line(summary.stopped_by, 400)}{left}", style="bold red"))

@@ -49,7 +49,9 @@ def _columns(journal: Path) -> tuple[list[str], list[str]]:
             result = orjson.loads(line)
             names.update(dict.fromkeys(result["vars"]))
             output = result["output"]
-            fields.update(dict.fromkeys(f"output.{key}" for key in output) if isinstance(output, dict) else {"output": None})
+            fields.update(
+                dict.fromkeys(f"output.{key}" for key in output) if isinstance(output, dict) else {"output": None}
+            )
     return list(names), list(fields)
 
 

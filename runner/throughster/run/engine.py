@@ -62,24 +62,15 @@ class Engine:
     async def run(self) -> Summary:
         """Raises JournalError when results cannot be written; everything else ends in results and the summary."""
         plan, began_at = self._plan, time.monotonic()
-        self._emit(
-            RunStarted(
-                plan.name, plan.file, plan.labels, plan.total, str(self._journal.path), plan.notes
-            )
-        )
-        self._journal.failed = asyncio.get_running_loop().create_future()
-        lanes = asyncio.gather(*(self._lane(target) for target in plan.targets))
+        self._emit(RunStarted(plan.name, plan.file, plan.labels, plan.total, str(self._journal.path), plan.notes))
+        self._journal.on_failure = self._cancel_workers
         try:
-            await asyncio.wait({lanes, self._journal.failed}, return_when=asyncio.FIRST_COMPLETED)
-            if self._journal.failed.done():
-                self._cancel_workers()
-            await lanes
+            await asyncio.gather(*(self._lane(target) for target in plan.targets))
         finally:
             self._journal.flush()
             self._summary.elapsed_s = time.monotonic() - began_at
-        if self._journal.failed.done():
-            self._journal.failed.result()
-        self._journal.failed.cancel()
+        if self._journal.failure is not None:
+            raise self._journal.failure
         self._emit(RunFinished(plan.name, self._summary, str(self._journal.path)))
         return self._summary
 
@@ -193,7 +184,14 @@ class Engine:
         if response is None:
             text = getattr(error, "partial", None) or None
             return self._result(
-                target, row, repeat, status, text=text, attempts=attempts, usage=getattr(error, "usage", None), error=reason
+                target,
+                row,
+                repeat,
+                status,
+                text=text,
+                attempts=attempts,
+                usage=getattr(error, "usage", None),
+                error=reason,
             )
         return self._answered(target, row, repeat, response, status, attempts=attempts, error=reason, output=None)
 

@@ -34,7 +34,8 @@ class Journal:
         self.path = path
         self.announce = announce
         self._pending: list[Result] = []
-        self.failed: asyncio.Future[None] | None = None
+        self.failure: JournalError | None = None
+        self.on_failure: Callable[[], None] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -54,9 +55,12 @@ class Journal:
         try:
             _write_all(self._file, b"".join([to_line(result) for result in results]))
         except OSError as error:
-            failure = JournalError(f"{self.path} cannot be written: {_reason(error)}. What stands there is kept.")
-            if self.failed is not None and not self.failed.done():
-                self.failed.set_exception(failure)
+            if self.failure is None:
+                self.failure = JournalError(
+                    f"{self.path} cannot be written: {_reason(error)}. What stands there is kept."
+                )
+                if self.on_failure is not None:
+                    self.on_failure()
             return
         for result in results:
             self.announce(result)

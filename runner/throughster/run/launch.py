@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import shutil
 import signal
 from dataclasses import dataclass, field
@@ -47,19 +47,25 @@ def check_outputs(files: Sequence[Path], kinds: Sequence[str]) -> None:
     known = (".jsonl", *kinds)
     for path in files:
         if path.suffix.lower() not in known:
-            raise SettingsError(f"`{path}`: results can be written as {', '.join(known)}, not as `{path.suffix or path}`.")
+            raise SettingsError(
+                f"`{path}`: results can be written as {', '.join(known)}, not as `{path.suffix or path}`."
+            )
         if path.exists() or path.is_symlink():
-            raise SettingsError(f"{path} exists already. Name another file, or move it away; results are never overwritten.")
+            raise SettingsError(
+                f"{path} exists already. Name another file, or move it away; results are never overwritten."
+            )
         if not path.parent.is_dir():
             raise SettingsError(f"{path}: there is no folder {path.parent}.")
     if len(set(files)) != len(files):
         raise SettingsError("The same output file is named twice.")
 
 
-async def execute(plans: Sequence[Plan], outputs: Outputs, emit: Emit, *, handle_signals: bool = False) -> list[Summary]:
+async def execute(
+    plans: Sequence[Plan], outputs: Outputs, emit: Emit, *, handle_signals: bool = False
+) -> list[Summary]:
     """Run the plans one after another. Raises JournalError when results cannot be written."""
     summaries: list[Summary] = []
-    started_at = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    started_at = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
     shared = Journal(outputs.journal, _nobody) if outputs.journal else None
     try:
         for plan in plans:

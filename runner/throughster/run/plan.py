@@ -34,7 +34,7 @@ class Options:
 
     data: Path | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
-    choice: Choice = Choice()
+    choice: Choice = field(default_factory=Choice)
     tags: tuple[str, ...] = ()
     api_base: str | None = None
     hosts: tuple[str, ...] = ()
@@ -136,9 +136,7 @@ class Plan:
         return f"{calls} on {', '.join(self.labels)}"
 
 
-def prepare(
-    paths: Sequence[Path], overrides: Sequence[Override], options: Options
-) -> tuple[list[Plan], list[Problem]]:
+def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Options) -> tuple[list[Plan], list[Problem]]:
     """The plans of these spec files, and every problem of all of them. Nothing is sent.
 
     A spec with an error has no plan.
@@ -162,7 +160,7 @@ def prepare(
         if any(problem.severity == "error" for problem in (*loaded.problems, *checked.problems)):
             continue
         plan = _plan(spec, str(path), checked, options)
-        problem = _check_rows(plan, checked, options)
+        problem = _check_rows(plan, options)
         if problem is None:
             plans.append(plan)
         else:
@@ -213,7 +211,7 @@ def _target(spec: Spec, provider: ProviderSpec, address: Address, answers: Answe
     )
 
 
-def _check_rows(plan: Plan, checked: Checked, options: Options) -> Problem | None:
+def _check_rows(plan: Plan, options: Options) -> Problem | None:
     """Nothing selected is an error, never a green run."""
     if options.choice.patterns and next(iter(plan.rows), None) is None:
         patterns = ", ".join(options.choice.patterns)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from throughster.emulator import Answers, load_answers
 from throughster.errors import HostNotAllowedError, Problem, SettingsError, SpecError
 from throughster.inputs import RowSource, Scan, open_rows
-from throughster.names import did_you_mean
 from throughster.paths import PathProblem, project_root, resolve_inside
 from throughster.prompts import PromptTemplate
 from throughster.providers import PROVIDERS
@@ -124,7 +123,7 @@ class _Check:
             at = (*path, "api_base") if spec.api_base and given is None else path
             self._say(at, str(error))
             return None
-        if address.model is None and provider.needs_model:
+        if address.model is None:
             self._say(
                 path,
                 f"Which model of {provider.title}? Write `{spec.name}:MODEL`, or set {provider.env_prefix}MODEL_NAME, "

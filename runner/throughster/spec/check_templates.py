@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from throughster.errors import Problem
-from throughster.paths import PathProblem, resolve_inside
+from throughster.paths import PathProblem, resolve_inside, shown_path
 from throughster.prompts import MessageTemplate, PromptTemplate, TemplateProblem, compile_template
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from throughster.spec.prompt import MessageSpec, PromptSpec
     from throughster.yamltree import Document
 
@@ -41,16 +42,10 @@ def _source(message: MessageSpec, base: Path, root: Path) -> tuple[str, str]:
     if isinstance(message.content, str):
         return message.content, "prompt"
     file = resolve_inside(root, base, message.content.file)
-    return file.read_bytes().decode("utf-8-sig"), _shown(file)
+    return file.read_bytes().decode("utf-8-sig"), shown_path(file)
 
 
-def _shown(file: Path) -> str:
-    """The file as the user would name it from where the command runs."""
-    here = Path.cwd()
-    return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
-
-
-def problem_in_template(  # noqa: PLR0917
+def problem_in_template(
     document: Document,
     path: tuple[str | int, ...],
     source: str,
@@ -93,5 +88,3 @@ def _index_of_line(raw: str, shown: str, column: int) -> int | None:
         return None
     indent = len(shown) - len(shown.lstrip())
     return at + max(0, column - 1 - indent)
-
-

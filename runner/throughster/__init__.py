@@ -1,0 +1,63 @@
+"""Throughster: a strict, fast prompt runner and an async client for Azure OpenAI, OpenAI, Mistral and vLLM.
+
+Names are resolved when they are first used, so that `import throughster` costs little.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from throughster._version import __version__
+
+_HOMES = {
+    "AnswerError": "errors",
+    "AuthError": "errors",
+    "BadRequestError": "errors",
+    "BatchError": "errors",
+    "BudgetError": "errors",
+    "ChatRequest": "types",
+    "ContentFilterError": "errors",
+    "ContextLengthError": "errors",
+    "HostNotAllowedError": "errors",
+    "Limits": "types",
+    "NotFoundError": "errors",
+    "OpenAiInterface": "client",
+    "Prompt": "prompts",
+    "ProviderError": "errors",
+    "QuotaError": "errors",
+    "RateLimitError": "errors",
+    "RefusalError": "errors",
+    "RequestError": "errors",
+    "RequestTimeoutError": "errors",
+    "Response": "types",
+    "Retry": "types",
+    "ServerError": "errors",
+    "SettingsError": "errors",
+    "Spec": "spec",
+    "SpecError": "errors",
+    "StreamError": "errors",
+    "ThroughsterError": "errors",
+    "Timeout": "types",
+    "TransportError": "errors",
+    "TruncatedError": "errors",
+    "Usage": "types",
+    "VllmInterface": "client",
+    "create_interface": "client",
+    "load_spec": "spec",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - names of the table above
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

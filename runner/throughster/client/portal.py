@@ -1,0 +1,93 @@
+"""One event loop in a background thread, for the sync twins.
+
+Made when it is first needed and again after a fork. It works from any thread, with or without a running loop there,
+so in notebooks too; a client's connections live on it across calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from throughster.client.stream import Stream
+
+__all__ = ["run_in_portal", "stream_in_portal"]
+
+_T = TypeVar("_T")
+
+
+class _Portal:
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.loop = _new_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="throughster", daemon=True)
+        self.thread.start()
+
+
+_lock = threading.Lock()
+_portal: _Portal | None = None
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # a system that uvloop does not exist for
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def _after_fork() -> None:
+    """The child has neither the thread nor, maybe, the lock's owner."""
+    global _lock, _portal  # noqa: PLW0603
+    _lock = threading.Lock()
+    _portal = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _get() -> _Portal:
+    global _portal  # noqa: PLW0603 - one per process is the point
+    with _lock:
+        if _portal is None or _portal.pid != os.getpid():
+            _portal = _Portal()
+        return _portal
+
+
+def run_in_portal(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """The coroutine's result. Raises RuntimeError on the portal's own thread, where it would wait for ever."""
+    portal = _get()
+    if threading.current_thread() is portal.thread:
+        coroutine.close()
+        raise RuntimeError("A sync_* method was called from async code that a sync_* method runs; await the async one.")
+    future = asyncio.run_coroutine_threadsafe(coroutine, portal.loop)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def stream_in_portal(stream: Callable[[], Stream]) -> Iterator[str]:
+    """The texts of a stream. Leaving the loop early ends the stream."""
+
+    async def begin() -> Stream:
+        return stream()
+
+    begun = run_in_portal(begin())
+    texts = aiter(begun)
+
+    async def following() -> str | None:
+        return await anext(texts, None)
+
+    try:
+        while (text := run_in_portal(following())) is not None:
+            yield text
+    finally:
+        run_in_portal(begun.aclose())

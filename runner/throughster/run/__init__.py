@@ -1,0 +1,1 @@
+"""Running a spec: plan, rows, engine, journal, events."""
