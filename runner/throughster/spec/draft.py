@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from throughster.spec.secrets import find_secrets, hide_secrets, secret_texts
 from throughster.spec.unbuilt import unbuilt_uses
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydantic_core import ErrorDetails
 
     from throughster.spec.overrides import Override
@@ -153,10 +156,11 @@ class Draft:
                 self._put_placeholder(path)
                 return True
             if isinstance(parent, list) and isinstance(place, int):
-                left = self._left.setdefault(path[:-1], list(range(len(parent))))
-                if place in left:
-                    del parent[left.index(place)]
-                    left.remove(place)
+                if path[:-1] not in self._left:
+                    self._left[path[:-1]] = list(range(len(parent)))
+                left = self._left[path[:-1]]
+                if (index := _index(left, place)) is not None:
+                    del parent[index], left[index]
                     return True
             if len(path) == 1:
                 return self._put_placeholder(path)
@@ -169,8 +173,8 @@ class Draft:
             if isinstance(node, dict):
                 node = node.get(step)
             elif isinstance(node, list) and isinstance(step, int):
-                left = self._left.get(path[:depth], range(len(node)))
-                node = node[left.index(step)] if step in left else None
+                index = _index(self._left.get(path[:depth], range(len(node))), step)
+                node = None if index is None else node[index]
             else:
                 node = None
         return node, path[-1]
@@ -181,6 +185,12 @@ class Draft:
             return False
         self.data[key] = _PLACEHOLDERS[key]
         return True
+
+
+def _index(ascending: Sequence[int], number: int) -> int | None:
+    """Return where a number stands in an ascending list, or None where it does not."""
+    index = bisect_left(ascending, number)
+    return index if index < len(ascending) and ascending[index] == number else None
 
 
 def _deepest_last_entry_first(path: Path) -> tuple[int, list[int]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from throughster.names import nearest
-from throughster.spec.json_schema import key_places, keys_at
+from throughster.spec.json_schema import choices_at, key_places, keys_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,22 @@ _SAMPLING = frozenset(
     {"temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "seed", "stop", "n", "logprobs"}
     | {"presence_penalty", "frequency_penalty", "reasoning_effort", "logit_bias"}
 )
+_OTHER_NAMES = {
+    "base_url": "api_base",
+    "dataset": "data",
+    "deployment": "model",
+    "max_concurrency": "max_in_flight",
+    "max_retries": "max_attempts",
+    "max_retry": "max_attempts",
+    "max_workers": "max_in_flight",
+    "messages": "prompt",
+    "prompts": "prompt",
+    "retries": "retry",
+    "rows": "data",
+    "url": "api_base",
+    "variables": "vars",
+}
+"""What other tools call it."""
 _KINDS = {"<text>": "text", "<list>": "a list", "<mapping>": "a mapping", "<file>": "{file: ...}"}
 _KINDS["<roles>"] = "{system: ..., user: ...}"
 
@@ -69,7 +85,8 @@ def explain_error(error: ErrorDetails, path: Path, value: Any) -> Explanation:
     if kind in _EXPECTED:
         return _wrong_kind(path, value, _EXPECTED[kind])
     if kind in _BOUNDS:
-        return Explanation(f"`{dotted(path)}` must be {_BOUNDS[kind](ctx)}, found {shown_value(value)}.")
+        found = f"{len(value):,}" if kind == "too_long" else shown_value(value)
+        return Explanation(f"`{dotted(path)}` must be {_BOUNDS[kind](ctx)}, found {found}.")
     return Explanation(f"`{dotted(path)}` cannot be {shown_value(value)}.")
 
 
@@ -84,6 +101,8 @@ def _meant(key: str, parent: Path) -> str:
     if key in _SAMPLING:
         return f"Sampling parameters stand under `provider.params`: `params: {{{key}: ...}}`."
     places = [place for place in key_places().get(key, ()) if (place,) != parent]
+    if _OTHER_NAMES.get(key) in known:
+        return f"It is called `{_OTHER_NAMES[key]}` here."
     if match := nearest(key, known):
         return f"Did you mean `{match}`?"
     if places:
@@ -111,7 +130,7 @@ def _no_form(path: Path, value: Any, ctx: dict[str, Any]) -> Explanation:
 
 
 def _wrong_choice(path: Path, value: Any, ctx: dict[str, Any]) -> Explanation:
-    choices = re.findall(r"'([^']*)'", ctx["expected"]) or [ctx["expected"]]
+    choices = choices_at(path) or choices_at((*path, "name")) or re.findall(r"'([^']*)'", ctx["expected"])
     if path == ("version",):
         return Explanation(
             f"`version` must be 1, found {shown_value(value)}.", "This version reads specs of version 1."
@@ -178,12 +197,17 @@ def _at_least(ctx: dict[str, Any]) -> str:
     return "a list of at least one entry" if count == 1 else f"a list of at least {count} entries"
 
 
+def _at_most(ctx: dict[str, Any]) -> str:
+    return f"a list of at most {ctx['max_length']} entries"
+
+
 _BOUNDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "greater_than": lambda ctx: f"more than {ctx['gt']:g}",
     "greater_than_equal": lambda ctx: f"at least {ctx['ge']:g}",
     "less_than": lambda ctx: f"less than {ctx['lt']:g}",
     "less_than_equal": lambda ctx: f"at most {ctx['le']:,}",
     "too_short": _at_least,
+    "too_long": _at_most,
     "string_too_short": lambda _: "a text that is not empty",
     "string_pattern_mismatch": lambda _: "a name of up to 64 letters, digits, `_` and `-`",
 }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from throughster.yamltree import Path
 
-__all__ = ["key_places", "keys_at", "spec_json_schema"]
+__all__ = ["choices_at", "key_places", "keys_at", "spec_json_schema"]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -99,6 +99,11 @@ def keys_at(path: Path) -> list[str]:
     for node in _nodes_at(_schema(), path):
         found.update(dict.fromkeys(node.get("properties", {})))
     return list(found)
+
+
+def choices_at(path: Path) -> list[str]:
+    """Return the words that a value at `path` is chosen from; empty where it is free."""
+    return list(dict.fromkeys(str(word) for node in _nodes_at(_schema(), path) for word in node.get("enum", ())))
 
 
 @cache

@@ -208,9 +208,11 @@ def _check_output_name(name: str) -> str:
 
 
 def _check_distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    seen: set[str] = set()
     for index, name in enumerate(names):
-        if name in names[:index]:
+        if name in seen:
             raise spec_error(f"The output `{name}` stands twice.", "Keep one of them.", at=(index,))
+        seen.add(name)
     return names
 
 
@@ -242,7 +244,7 @@ class Spec(SpecModel):
     """Words to choose it by."""
     provider: Provider | None = None
     """Whom to ask: a name, `name:model`, or a mapping."""
-    providers: Annotated[tuple[Provider, ...], Field(strict=False, min_length=1)] | None = None
+    providers: Annotated[tuple[Provider, ...], Field(strict=False, min_length=1, max_length=100)] | None = None
     """Instead of `provider`: every row runs on each of them."""
     prompt: Annotated[PromptSpec, PromptForms()]
     """What to ask: a text, `{system, user}`, a list of `{role, content}`, or `{file}`. Jinja2 templates."""
@@ -305,7 +307,9 @@ class Spec(SpecModel):
     """An earlier run to compare with."""
     grader: GraderSpec | None = None
     """The model that judges answers."""
-    outputs: Annotated[tuple[_OutputName, ...], Field(strict=False), AfterValidator(_check_distinct)] = ()
+    outputs: Annotated[
+        tuple[_OutputName, ...], Field(strict=False, max_length=100), AfterValidator(_check_distinct)
+    ] = ()
     """Files to write into the run's folder; the ending says the format."""
 
     @model_validator(mode="after")

@@ -70,7 +70,7 @@ _Forms: TypeAlias = Annotated[
     Annotated[Text, Tag(TEXT)]
     | Annotated[FileSpec, Tag(_FILE)]
     | Annotated[_RolesPrompt, Tag(_ROLES)]
-    | Annotated[tuple[MessageSpec, ...], Field(strict=False, min_length=1), Tag(LIST)],
+    | Annotated[tuple[MessageSpec, ...], Field(strict=False, min_length=1, max_length=1000), Tag(LIST)],
     Discriminator(_form),
 ]
 

@@ -85,7 +85,8 @@ class ProviderSpec(SpecModel):
     answers: FilePath | None = None
     """For `offline`: the file with its answers."""
     deployments: (
-        Annotated[tuple[Annotated[DeploymentSpec, _DEPLOYMENT], ...], Field(strict=False, min_length=1)] | None
+        Annotated[tuple[Annotated[DeploymentSpec, _DEPLOYMENT], ...], Field(strict=False, min_length=1, max_length=100)]
+        | None
     ) = None
     """Several deployments or addresses that share the requests."""
 

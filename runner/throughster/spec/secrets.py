@@ -60,7 +60,9 @@ def secret_texts(value: Any) -> Iterator[str]:
 
 def hide_secrets(problems: Iterable[Problem], secrets: Iterable[str]) -> list[Problem]:
     """Return the problems with stars in place of each secret; a line keeps its length, and carets their place."""
-    texts = sorted(set(secrets), key=len, reverse=True)
+    problems = list(problems)
+    shown_anywhere = "\n".join(text for p in problems for text in (p.file, p.message, p.hint, p.source))
+    texts = sorted({text for text in secrets if text in shown_anywhere}, key=len, reverse=True)
 
     def hide(shown: str) -> str:
         for text in texts:

@@ -30,7 +30,7 @@ _QUOTE_TEMPLATE = 'Write quotes around the whole value, as in "{{ name }}".'
 
 
 def parse_yaml(
-    data: bytes | str, file: str, *, max_bytes: int = 1_000_000, max_nodes: int = 200_000
+    data: bytes | str, file: str, *, max_bytes: int = 1_000_000, max_nodes: int = 100_000
 ) -> tuple[Document | None, list[Problem]]:
     """Return the one document in `data` and every problem in it; None where no whole tree could be read.
 
