@@ -42,6 +42,7 @@ class Draft:
     _origins: dict[Path, str] = field(default_factory=dict)  # of what overrides have set
     _gone: set[Path] = field(default_factory=set)
     _left: dict[Path, list[int]] = field(default_factory=dict)  # of a shortened list: the indexes that it still has
+    _thinned: set[Path] = field(default_factory=set)  # what has lost a key or an entry
     _secrets: list[str] = field(default_factory=list)
 
     def override(self, override: Override) -> None:
@@ -116,11 +117,18 @@ class Draft:
             path, value = self._source(error)
             if error["type"] == "too_short" and isinstance(value, list) and len(value) >= error["ctx"]["min_length"]:
                 continue  # only because its entries are wrong, which is reported for each of them
-            if path not in self._gone:
+            if not self._follows_from_removal(error["type"], path):
                 self._report_error(error, path, value)
             causes[path] = None
         changes = [self._remove(path) for path in sorted(causes, key=_deepest_last_entry_first)]
         return any(changes)
+
+    def _follows_from_removal(self, kind: str, path: Path) -> bool:
+        if path in self._gone:
+            return True
+        if kind == "missing":
+            return path[:-1] in self._thinned
+        return kind == "too_short" and path in self._thinned
 
     def _report_error(self, error: ErrorDetails, path: Path, value: Any) -> None:
         if len(self.problems) >= _MAX_PROBLEMS:  # the words cost time, and nobody reads them
@@ -147,24 +155,32 @@ class Draft:
         return path, node
 
     def _remove(self, path: Path) -> bool:
-        """Remove the value at `path`. What is missing takes its parent with it. Return whether the data changed."""
-        while path:
-            parent, place = self._parent(path)
-            self._gone.add(path)
-            if isinstance(parent, dict) and place in parent:
-                del parent[place]
-                self._put_placeholder(path)
+        """Remove the value at `path`; what is missing takes its parent with it. Return whether the data changed."""
+        if not path:
+            return False
+        self._gone.add(path)
+        if self._delete(path):
+            return True
+        if len(path) == 1:
+            return self._put_placeholder(path)
+        self._gone.add(path[:-1])
+        return self._delete(path[:-1])
+
+    def _delete(self, path: Path) -> bool:
+        parent, place = self._parent(path)
+        if isinstance(parent, dict) and place in parent:
+            del parent[place]
+            self._thinned.add(path[:-1])
+            self._put_placeholder(path)
+            return True
+        if isinstance(parent, list) and isinstance(place, int):
+            if path[:-1] not in self._left:
+                self._left[path[:-1]] = list(range(len(parent)))
+            left = self._left[path[:-1]]
+            if (index := _index(left, place)) is not None:
+                del parent[index], left[index]
+                self._thinned.add(path[:-1])
                 return True
-            if isinstance(parent, list) and isinstance(place, int):
-                if path[:-1] not in self._left:
-                    self._left[path[:-1]] = list(range(len(parent)))
-                left = self._left[path[:-1]]
-                if (index := _index(left, place)) is not None:
-                    del parent[index], left[index]
-                    return True
-            if len(path) == 1:
-                return self._put_placeholder(path)
-            path = path[:-1]
         return False
 
     def _parent(self, path: Path) -> tuple[Any, str | int]:

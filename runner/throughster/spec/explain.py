@@ -39,7 +39,7 @@ _OTHER_NAMES = {
     "variables": "vars",
 }
 """What other tools call it."""
-_KINDS = {"<text>": "text", "<list>": "a list", "<mapping>": "a mapping", "<file>": "{file: ...}"}
+_KINDS = {"<text>": "text", "<path>": "a path", "<list>": "a list", "<mapping>": "a mapping", "<file>": "{file: ...}"}
 _KINDS["<roles>"] = "{system: ..., user: ...}"
 
 
@@ -98,6 +98,10 @@ def _unknown_key(path: Path, _value: Any, _ctx: dict[str, Any]) -> Explanation:
 
 def _meant(key: str, parent: Path) -> str:
     known = keys_at(parent)
+    if key in known:
+        return "It cannot stand beside the other keys there."
+    if (*parent, key) == ("prompt", "messages"):
+        return "Write the list of messages directly under `prompt:`."
     if key in _SAMPLING:
         return f"Sampling parameters stand under `provider.params`: `params: {{{key}: ...}}`."
     places = [place for place in key_places().get(key, ()) if (place,) != parent]
@@ -117,11 +121,13 @@ def _missing(path: Path, _value: Any, _ctx: dict[str, Any]) -> Explanation:
         ("version",): "Add the line `version: 1` at the top.",
         ("prompt",): 'Say what to ask, as in `prompt: "Translate {{ text }}"`.',
     }
-    return Explanation(f"`{dotted(path)}` is missing.", hints.get(path, ""))
+    choices = choices_at(path)
+    hint = hints.get(path) or (f"Valid: {', '.join(choices)}." if choices else "")
+    return Explanation(f"`{dotted(path)}` is missing.", hint)
 
 
 def _own_words(_path: Path, _value: Any, ctx: dict[str, Any]) -> Explanation:
-    return Explanation(ctx["message"], ctx["hint"])
+    return Explanation(ctx["message"], ctx["hint"], at_key=bool(ctx["at"]))
 
 
 def _no_form(path: Path, value: Any, ctx: dict[str, Any]) -> Explanation:

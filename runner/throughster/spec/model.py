@@ -11,10 +11,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, Tag, model_validato
 
 from throughster.spec.prompt import PromptForms, PromptSpec
 from throughster.spec.provider import PROVIDERS, DeploymentSpec, PriceSpec, Provider, ProviderSpec
+from throughster.spec.unbuilt import UNBUILT_ENDINGS
 from throughster.spec.values import (
     BY_KIND,
+    BY_KIND_OR_PATH,
     LIST,
     MAPPING,
+    PATH,
     TEXT,
     DataValue,
     FilePath,
@@ -76,8 +79,8 @@ class OutputSpec(SpecModel):
 
     json_schema: (
         Annotated[
-            Annotated[FilePath, Tag(TEXT)] | Annotated[dict[str, PlainValue], Tag(MAPPING)],
-            BY_KIND,
+            Annotated[FilePath, Tag(PATH)] | Annotated[dict[str, PlainValue], Tag(MAPPING)],
+            BY_KIND_OR_PATH,
         ]
         | None
     ) = Field(default=None, alias="schema")
@@ -202,7 +205,7 @@ def _check_output_name(name: str) -> str:
     stem, dot, extension = name.rpartition(".")
     if not stem or not name.isprintable() or f".{extension}".lower() not in OUTPUT_EXTENSIONS:
         found = f"`{dot}{extension[:20]}`" if dot and extension else "no known ending"
-        endings = ", ".join(OUTPUT_EXTENSIONS)
+        endings = ", ".join(ending for ending in OUTPUT_EXTENSIONS if ending not in UNBUILT_ENDINGS)
         raise spec_error(f"An output's ending says its format, found {found}.", f"Valid endings: {endings}.")
     return name
 
@@ -270,8 +273,8 @@ class Spec(SpecModel):
     """Lists of values; every row runs with each combination of them."""
     data: (
         Annotated[
-            Annotated[FilePath, Tag(TEXT)] | Annotated[tuple[_Row, ...], Field(strict=False, min_length=1), Tag(LIST)],
-            BY_KIND,
+            Annotated[FilePath, Tag(PATH)] | Annotated[tuple[_Row, ...], Field(strict=False, min_length=1), Tag(LIST)],
+            BY_KIND_OR_PATH,
         ]
         | None
     ) = None
@@ -288,9 +291,9 @@ class Spec(SpecModel):
     """Whether answers are kept, and taken, from a local store."""
     tests: (
         Annotated[
-            Annotated[FilePath, Tag(TEXT)]
+            Annotated[FilePath, Tag(PATH)]
             | Annotated[tuple[TestSpec, ...], Field(strict=False, min_length=1), Tag(LIST)],
-            BY_KIND,
+            BY_KIND_OR_PATH,
         ]
         | None
     ) = None

@@ -112,9 +112,15 @@ def expand_provider(text: str) -> dict[str, Any]:
     return {"name": name, "model": model} if colon else {"name": name}
 
 
+def _expand_whole(text: str) -> dict[str, Any]:
+    if text.endswith(":"):
+        raise spec_error("The model is missing after the `:`.", "Write `openai:gpt-4.1-mini`, or only `openai`.")
+    return expand_provider(text)
+
+
 _PROVIDER = ShortForm(
     _is_text,
-    expand_provider,
+    _expand_whole,
     "a name such as `offline` or `openai:gpt-4.1-mini`, or a mapping",
     {"type": "string", "pattern": rf"^(?:{'|'.join(PROVIDERS)})(?::.+)?$"},
 )

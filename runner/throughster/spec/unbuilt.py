@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from throughster.yamltree import Path
 
-__all__ = ["NOT_BUILT", "Unbuilt", "UnbuiltUse", "unbuilt_uses"]
+__all__ = ["NOT_BUILT", "UNBUILT_ENDINGS", "Unbuilt", "UnbuiltUse", "unbuilt_uses"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ NOT_BUILT: tuple[Unbuilt, ...] = (
     Unbuilt("outputs", endings=(".html", ".xml", ".md")),
 )
 """A feature that lands deletes its row here; nothing else knows of it."""
+
+UNBUILT_ENDINGS = frozenset(ending for row in NOT_BUILT for ending in row.endings)
 
 
 @dataclass(frozen=True, slots=True)

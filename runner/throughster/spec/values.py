@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BY_KIND",
+    "BY_KIND_OR_PATH",
     "LIST",
     "MAPPING",
+    "PATH",
     "TEXT",
     "DataValue",
     "FilePath",
@@ -35,7 +37,7 @@ __all__ = [
     "written_text",
 ]
 
-TEXT, LIST, MAPPING = "<text>", "<list>", "<mapping>"
+TEXT, PATH, LIST, MAPPING = "<text>", "<path>", "<list>", "<mapping>"
 """The kinds that a value with several forms is told apart by; the angles keep them from being anyone's key."""
 
 
@@ -103,7 +105,12 @@ def _kind(value: Any) -> str:
     return MAPPING if isinstance(value, dict | BaseModel) else "<nothing>"
 
 
+def _kind_or_path(value: Any) -> str:
+    return PATH if isinstance(value, str) else _kind(value)
+
+
 BY_KIND = Discriminator(_kind)
+BY_KIND_OR_PATH = Discriminator(_kind_or_path)
 
 
 @dataclass(frozen=True, eq=False)  # equal is what is the same: pydantic hashes it, and a dict has no hash

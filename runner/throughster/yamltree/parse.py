@@ -22,6 +22,7 @@ __all__ = ["MAX_ALIASES", "MAX_DEPTH", "parse_yaml"]
 MAX_DEPTH = 50
 MAX_ALIASES = 100
 _MAX_PROBLEMS = 100
+_OLD_SEPARATORS = "\x85\u2028\u2029"  # common in pasted text; line breaks to PyYAML, not to YAML 1.2 or an editor
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # its parser only; nothing is ever constructed
 _TAG = re.compile(r"!\S{0,40}")
@@ -72,6 +73,13 @@ def _decode(data: bytes | str, file: str, max_bytes: int) -> tuple[str, Problem 
     return text, None
 
 
+def _shield_separators(text: str) -> tuple[str, dict[int, str]]:
+    """Return the text with what ended lines in YAML 1.1 only replaced, one for one, and the table that undoes it."""
+    free = (chr(code) for code in range(0xE000, 0xF900) if chr(code) not in text)
+    table = {ord(separator): next(free, separator) for separator in _OLD_SEPARATORS if separator in text}
+    return text.translate(table) if table else text, {ord(stand_in): chr(code) for code, stand_in in table.items()}
+
+
 class _Stop(Exception):  # noqa: N818  # no error by itself: the problem is noted already
     """The rest of the text cannot be read, or is not worth reading."""
 
@@ -104,6 +112,7 @@ class _Frame:
 class _TreeBuilder:
     def __init__(self, draft: Document, max_nodes: int) -> None:
         self.draft = draft
+        self.shielded_text, self.unshield = _shield_separators(draft.text)
         self.max_nodes = max_nodes
         self.problems: list[Problem] = []
         self.unshown = 0
@@ -126,7 +135,7 @@ class _TreeBuilder:
             yaml.DocumentStartEvent: self._document,
         }
         try:
-            for event in yaml.parse(self.draft.text, Loader=_LOADER):
+            for event in yaml.parse(self.shielded_text, Loader=_LOADER):
                 if step := steps.get(type(event)):
                     step(event)
         except yaml.YAMLError as error:
@@ -171,7 +180,7 @@ class _TreeBuilder:
     def _scalar(self, event: Any) -> None:
         start, end = event.start_mark.index, event.end_mark.index
         self._check_properties(event)
-        text: str = event.value
+        text: str = event.value.translate(self.unshield) if self.unshield else event.value
         plain = not event.style
         if event.style == '"' and not text.isascii() and _LONE_SURROGATE.search(text):  # libyaml refuses these itself
             self._note(start, end - start, "An escape in this text is half a character.", "Write the character itself.")
@@ -189,7 +198,7 @@ class _TreeBuilder:
         if node is None:
             why = "refers to itself" if name in self.anchors else f"refers to `&{name}`, which is not defined above"
             self._note_in_tree(start, end - start, f"`*{name}` {why}.", "If it is text, put it in quotes.")
-            node = Scalar(None, "", start, end)
+            node = Scalar(f"*{name}", f"*{name}", start, end)
         if isinstance(node, Scalar) and self.frames and self.frames[-1].awaits_key:
             node = replace(node, start=start, end=end, plain=False)
         self._place(node, start, end, node.weight)
@@ -201,7 +210,7 @@ class _TreeBuilder:
             self._refuse_depth(start)
         frame = _Frame(event)
         parent_awaits_key = bool(self.frames) and self.frames[-1].awaits_key
-        if frame.entries is not None and self.draft.text.startswith("{{", start):
+        if frame.entries is not None and frame.flow and self.draft.text.startswith("{{", start):
             self._note_in_tree(start, 2, "A value that starts with `{{` must be in quotes.", _QUOTE_TEMPLATE)
             frame.is_template = True
             self.templates_open += 1
