@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -253,8 +254,6 @@ def _cell(value: Any) -> str:
         return value
     if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
         return ", ".join(value)
-    import orjson
-
     try:
         return "" if value is None else orjson.dumps(value).decode()
     except TypeError:

@@ -1,0 +1,163 @@
+"""Function calling: tools in every form, arguments checked, rounds of Python functions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from aiohttp import web
+from pydantic import BaseModel, Field
+
+from throughster import errors
+from throughster.client import MistralInterface, OpenAiInterface, VllmInterface
+from throughster.client.tools import read_tools
+from throughster.emulator import Emulator, Options
+from throughster.providers import PROVIDERS
+
+ASK = {"messages": [{"role": "user", "content": "Weather in Oslo?"}]}
+
+
+class GetWeather(BaseModel):
+    """Weather of a city."""
+
+    city: str
+    days: int = Field(default=1, ge=1)
+
+
+def calls(*pairs):
+    return {
+        "choices": [
+            {
+                "finish_reason": "tool_calls",
+                "message": {
+                    "content": None,
+                    "tool_calls": [
+                        {"id": f"c{n}", "function": {"name": name, "arguments": json.dumps(arguments)}}
+                        for n, (name, arguments) in enumerate(pairs)
+                    ],
+                },
+            }
+        ]
+    }
+
+
+TEXT = {"choices": [{"finish_reason": "stop", "message": {"content": "It is 4 degrees."}}]}
+
+
+def run(serving, replies, method, *args, cls=OpenAiInterface, request=ASK):
+    bodies = []
+
+    async def handler(request):
+        bodies.append(await request.json())
+        return web.json_response(replies[min(len(bodies), len(replies)) - 1])
+
+    async def scenario():
+        async with serving(handler) as origin, cls(api_base=f"{origin}/v1", model_name="m") as client:
+            return await getattr(client, method)(request, *args)
+
+    return asyncio.run(scenario()), bodies
+
+
+def test_a_pydantic_model_is_a_tool_under_its_own_name(serving):
+    response, bodies = run(serving, [calls(("GetWeather", {"city": "Oslo", "days": 2}))], "tools_call", [GetWeather])
+    (call,) = response.tool_calls
+    assert (call.name, call.arguments) == ("GetWeather", {"city": "Oslo", "days": 2})
+    assert call.validated == response.validated_schema == GetWeather(city="Oslo", days=2)
+    function = bodies[0]["tools"][0]["function"]
+    assert (function["name"], function["description"], function["strict"]) == ("GetWeather", "Weather of a city.", True)
+    assert bodies[0]["tool_choice"] == "required"
+
+
+def test_parallel_calls_are_all_validated(serving):
+    replies = [calls(("GetWeather", {"city": "Oslo", "days": None}), ("GetWeather", {"city": "Rome", "days": 3}))]
+    response, _ = run(serving, replies, "tools_call", [GetWeather])
+    assert [call.validated for call in response.tool_calls] == [GetWeather(city="Oslo"), GetWeather(city="Rome", days=3)]
+
+
+def test_wrong_arguments_are_sent_back_as_tool_results(serving):
+    replies = [calls(("GetWeather", {"city": 7})), calls(("GetWether", {})), calls(("GetWeather", {"city": "Oslo"}))]
+    response, bodies = run(serving, replies, "tools_call", [GetWeather], cls=VllmInterface)
+    assert response.validated_schema == GetWeather(city="Oslo")
+    assert [m["role"] for m in bodies[1]["messages"]] == ["user", "assistant", "tool"]
+    assert bodies[1]["messages"][1]["tool_calls"][0]["function"]["arguments"] == '{"city":7}'
+    assert "$.city" in bodies[1]["messages"][2]["content"]
+    assert "There is no tool 'GetWether'" in bodies[2]["messages"][2]["content"]
+
+
+def test_no_call_is_an_error_when_one_was_required(serving):
+    with pytest.raises(errors.AnswerError, match="No tool was called"):
+        run(serving, [TEXT], "tools_call", [GetWeather])
+    response, _ = run(serving, [TEXT], "tools_call", [GetWeather], request={**ASK, "tool_choice": "auto"})
+    assert (response.content, response.tool_calls) == ("It is 4 degrees.", ())
+
+
+def test_a_named_choice_goes_out_in_wire_form(serving):
+    request = {**ASK, "tool_choice": {"name": "GetWeather"}}
+    _, bodies = run(serving, [calls(("GetWeather", {"city": "Oslo"}))], "tools_call", [GetWeather], request=request)
+    assert bodies[0]["tool_choice"] == {"type": "function", "function": {"name": "GetWeather"}}
+
+
+def test_functions_are_run_and_the_answer_goes_on(serving):
+    asked = []
+
+    def weather(city: str, days: int = 1) -> dict:
+        """Weather of a city."""
+        asked.append((city, days))
+        return {"celsius": 4}
+
+    async def slow(text: str) -> str:
+        return text.upper()
+
+    replies = [calls(("weather", {"city": "Oslo"}), ("slow", {"text": "x"}), ("weather", {"town": 1})), TEXT]
+    response, bodies = run(serving, replies, "call", request={**ASK, "tools": [weather, slow]}, cls=VllmInterface)
+    assert response.content == "It is 4 degrees."
+    assert asked == [("Oslo", 1)]
+    results = [m["content"] for m in bodies[1]["messages"] if m["role"] == "tool"]
+    assert results[:2] == ['{"celsius":4}', "X"]
+    assert results[2].startswith("Error: the arguments are not valid")
+    assert bodies[0]["tools"][0]["function"]["parameters"]["required"] == ["city"]
+
+
+def test_rounds_are_bounded(serving):
+    def again() -> str:
+        return "again"
+
+    with pytest.raises(errors.RequestError, match="10 times in a row"):
+        run(serving, [calls(("again", {}))], "call", request={**ASK, "tools": [again]})
+
+
+def test_what_is_no_tool_is_refused():
+    with pytest.raises(errors.RequestError, match="A tool is"):
+        read_tools([7])
+    with pytest.raises(errors.RequestError, match="needs a `name`"):
+        read_tools([{"parameters": {}}])
+    with pytest.raises(errors.RequestError, match="same name"):
+        read_tools([GetWeather, GetWeather])
+    with pytest.raises(errors.RequestError, match="cannot be given by name"):
+        read_tools([lambda *args: args])
+
+
+def test_a_tool_in_wire_form_is_not_touched():
+    wire = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "strict": False}}
+    assert read_tools([wire])[0].wire(PROVIDERS["openai"]) == wire
+
+
+@pytest.mark.parametrize("dialect", ["openai", "mistral", "vllm"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_emulators_calls_are_read_whole_and_streamed(dialect, stream):
+    cls = {"openai": OpenAiInterface, "mistral": MistralInterface, "vllm": VllmInterface}[dialect]
+
+    async def scenario():
+        async with Emulator(Options(dialect=dialect)) as server:
+            async with cls(api_base=server.api_base, api_key="k", model_name="m") as client:
+                if not stream:
+                    return await client.tools_call(ASK, [GetWeather])
+                streamed = client.stream({**ASK, "tools": [GetWeather], "tool_choice": "required"})
+                pieces = [text async for text in streamed]
+                assert pieces == []
+                return streamed.response
+
+    response = asyncio.run(scenario())
+    GetWeather.model_validate({k: v for k, v in response.tool_calls[0].arguments.items() if v is not None})
+    assert response.tool_calls[0].name == "GetWeather"

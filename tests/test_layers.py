@@ -1,0 +1,108 @@
+"""The house stays as it is drawn: a module imports lower levels only, and lazily only what is heavy or optional."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "runner" / "throughster"
+
+LEVELS = {
+    0: ("_version", "errors", "names", "types"),
+    1: ("paths", "redact", "sse", "strictjson"),
+    2: ("limits", "retry", "transport", "schema", "yamltree", "providers", "prompts"),
+    3: ("emulator", "inputs", "settings"),
+    4: ("client",),
+    5: ("spec",),
+    6: ("run",),
+    7: ("reports", "balance"),
+    8: ("cli", "__init__"),
+    9: ("__main__",),
+}
+LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
+
+LAZY = {
+    "uvloop", "pyarrow", "pyarrow.parquet", "referencing", "referencing.jsonschema", "referencing.exceptions", "jsonschema",
+    "jsonschema.validators", "pydantic", "urllib.parse",
+}  # fmt: skip
+
+
+def modules():
+    for path in sorted(ROOT.rglob("*.py")):
+        yield path, path.relative_to(ROOT).parts
+
+
+def room_of(parts):
+    return parts[0].removesuffix(".py")
+
+
+def imports(tree):
+    """(module, is inside a function) of every import."""
+    inside = {node for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node in inside
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node.module, node in inside
+
+
+def violations(parts, source):
+    room = room_of(parts)
+    for name, is_lazy in imports(ast.parse(source)):
+        if name == "throughster" or name.startswith("throughster."):
+            target = (name.split(".") + ["__init__"])[1]
+            if target != room and LEVEL[target] >= LEVEL[room]:
+                yield f"{room} (level {LEVEL[room]}) imports {target} (level {LEVEL[target]})"
+            if is_lazy and room not in {"cli", "__init__"}:
+                yield f"{'/'.join(parts)} imports {name} inside a function"
+        elif is_lazy and name not in LAZY:
+            yield f"{'/'.join(parts)} imports {name} inside a function"
+
+
+def test_every_room_has_its_level():
+    assert {room_of(parts) for _, parts in modules()} <= set(LEVEL)
+
+
+@pytest.mark.parametrize(("path", "parts"), list(modules()), ids=lambda value: "/".join(value) if isinstance(value, tuple) else "")
+def test_imports_go_down(path, parts):
+    assert list(violations(parts, path.read_text("utf-8"))) == []
+
+
+def test_a_violation_is_seen():
+    assert list(violations(("errors.py",), "from throughster.types import Usage")) == ["errors (level 0) imports types (level 0)"]
+    assert list(violations(("sse.py",), "def f():\n    from throughster.errors import X")) == ["sse.py imports throughster.errors inside a function"]
+
+
+def test_only_the_transport_speaks_to_aiohttps_client():
+    users = {parts[0] for path, parts in modules() for name, _ in imports(ast.parse(path.read_text("utf-8"))) if name.startswith("aiohttp")}
+    assert users == {"transport.py", "emulator"}
+
+
+def test_no_module_level_import_cycle():
+    graph = {}
+    names = {".".join(("throughster", *parts)).removesuffix(".py") for _, parts in modules()}
+    for path, parts in modules():
+        name = ".".join(("throughster", *parts)).removesuffix(".py").removesuffix(".__init__")
+        tree = ast.parse(path.read_text("utf-8"))
+        guarded = {n for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) for n in ast.walk(node)}
+        graph[name] = {
+            f"{n.module}.{alias.name}" if f"{n.module}.{alias.name}" in names else n.module
+            for n in ast.walk(tree)
+            if isinstance(n, ast.ImportFrom) and n not in guarded and n.col_offset == 0
+            for alias in n.names
+        }
+
+    def visit(name, trail):
+        assert name not in trail, " -> ".join([*trail, name])
+        if name not in done:
+            for target in graph.get(name, ()):
+                visit(target, [*trail, name])
+            done.add(name)
+
+    done = set()
+    for name in graph:
+        visit(name, [])
