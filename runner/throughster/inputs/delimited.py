@@ -1,0 +1,156 @@
+"""CSV and TSV: a header, then rows of as many cells; every cell is text."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING, Any
+
+from throughster.errors import Problem, SpecError
+from throughster.inputs.files import FileSource
+from throughster.inputs.source import SCAN_BYTES, Progress, Row, Scan, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import TextIO
+
+__all__ = ["DelimitedSource"]
+
+_LARGEST_CELL = 10_000_000  # characters; also where the search for the end of a quote that never closes ends
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_MOST_PROBLEMS = 100
+_ROWS_BETWEEN_LOOKS = 1023  # one less than a power of two
+
+csv.field_size_limit(max(csv.field_size_limit(), _LARGEST_CELL))
+
+
+class DelimitedSource(FileSource):
+    """Rows of a CSV or TSV file."""
+
+    def __init__(self, path: Path, name: str, delimiter: str) -> None:
+        super().__init__(path, name)
+        self._delimiter = delimiter
+
+    def __iter__(self) -> Iterator[Row]:
+        """Read the rows as `numbered` does, without keeping count of lines: the fast way."""
+        try:
+            with self._open() as file:
+                reader = self._reader(file)
+                try:
+                    columns = self._header(reader)
+                    width = len(columns)
+                    for cells in reader:
+                        if len(cells) == width:
+                            yield dict(zip(columns, cells, strict=False))  # the lengths are equal
+                        elif cells:
+                            raise SpecError([self._ragged(reader, columns, cells)])
+                except (csv.Error, UnicodeDecodeError) as error:
+                    raise SpecError([self._syntax(reader, error)]) from None
+        except OSError as error:
+            raise SpecError([self._unreadable(error)]) from None
+
+    def _read(self, progress: Progress) -> Iterator[tuple[int, Row | Problem]]:
+        with self._open() as file:
+            progress.tell = file.buffer.tell
+            reader = self._reader(file)
+            columns = self._header(reader)
+            line = reader.line_num
+            try:
+                for cells in reader:
+                    if len(cells) == len(columns):
+                        yield line + 1, dict(zip(columns, cells, strict=True))
+                    elif cells:
+                        yield line + 1, self._ragged(reader, columns, cells)
+                    line = reader.line_num
+            except (csv.Error, UnicodeDecodeError) as error:
+                yield line + 1, self._syntax(reader, error)
+
+    def scan(self, limit_bytes: int = SCAN_BYTES) -> Scan:
+        """See `RowSource.scan`. The header names the columns, so rows are only measured."""
+        try:
+            with self._open() as file:
+                reader = self._reader(file)
+                try:
+                    columns = self._header(reader)
+                except (csv.Error, UnicodeDecodeError) as error:
+                    return Scan(problems=(self._syntax(reader, error),))
+                except SpecError as error:
+                    return Scan(problems=error.problems)
+                tally = Tally(self, columns)
+                try:
+                    is_complete = self._measure(reader, columns, tally, lambda: file.buffer.tell() > limit_bytes)
+                except (csv.Error, UnicodeDecodeError) as error:
+                    tally.problems.append(self._syntax(reader, error))
+                    is_complete = True  # nothing after it can be read
+                if not is_complete:
+                    return self._partial(tally, file.buffer.tell())
+                self._estimate = tally.count
+                return tally.scan(complete=True)
+        except OSError as error:
+            return Scan(problems=(self._unreadable(error),))
+
+    def _measure(self, reader: Any, columns: tuple[str, ...], tally: Tally, is_enough: Callable[[], bool]) -> bool:
+        """Count rows into `tally`; return whether all were read."""
+        width, count = len(columns), 0
+        try:
+            for cells in reader:
+                if len(cells) == width:
+                    count += 1
+                elif cells:
+                    tally.problems.append(self._ragged(reader, columns, cells))
+                    if len(tally.problems) >= _MOST_PROBLEMS:
+                        return False
+                if not count & _ROWS_BETWEEN_LOOKS and is_enough():
+                    return False
+        finally:
+            tally.count = count
+        return True
+
+    def _open(self) -> TextIO:
+        return self._path.open(encoding="utf-8-sig", newline="")
+
+    def _reader(self, file: TextIO) -> Any:
+        return csv.reader(file, delimiter=self._delimiter, strict=True)
+
+    def _header(self, reader: Any) -> tuple[str, ...]:
+        """Return the columns, without the spaces around them. Raises `SpecError` for names that cannot be told apart."""
+        cells = next((cells for cells in reader if cells), None)
+        if cells is None:
+            raise SpecError([self.problem(0, "The file is empty.", "The first line names the columns.")])
+        names = [cell.strip() for cell in cells]
+        line = reader.line_num
+        problems = []
+        for position, name in enumerate(names):
+            if not name:
+                problems.append(self.problem(line, f"Column {position + 1} has no name.", "The first line names them."))
+            elif name in names[:position]:
+                problems.append(self.problem(line, f"Two columns are called `{name}`."))
+        if problems:
+            raise SpecError(problems[:_MOST_PROBLEMS])
+        return tuple(names)
+
+    def _ragged(self, reader: Any, columns: tuple[str, ...], cells: list[str]) -> Problem:
+        line = reader.line_num - sum(len(_LINE_END.findall(cell)) for cell in cells)
+        if len(cells) < len(columns):
+            lacking = ", ".join(f"`{name}`" for name in columns[len(cells) :][:5])
+            message = f"This row has {len(cells)} of {len(columns)} cells: {lacking} is missing."
+            return self.problem(line, message, "An empty cell needs its separator too.")
+        extra = cells[len(columns)][:40]
+        message = (
+            f"This row has {len(cells)} cells, but there are {len(columns)} columns; the first too many is {extra!r}."
+        )
+        return self.problem(line, message, "Put quotes around a cell that holds the separator.")
+
+    def _syntax(self, reader: Any, error: Exception) -> Problem:
+        if isinstance(error, UnicodeDecodeError):
+            return self._encoding_problem()
+        message = str(error)
+        if "unexpected end of data" in message or "field limit" in message:
+            return self.problem(reader.line_num, "A quote is opened here or above and never closed.", _QUOTES)
+        if "expected after" in message:
+            message = "A quote ends in the middle of this cell."
+        return self.problem(reader.line_num, message, _QUOTES)
+
+
+_QUOTES = 'Inside a quoted cell, write each " twice.'

@@ -1,0 +1,70 @@
+"""Rows that are in memory, or small enough to be: lists, and YAML files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from throughster.errors import Problem
+from throughster.inputs.files import FileSource
+from throughster.inputs.source import Progress, Row, RowSource
+from throughster.yamltree import keep_text, parse_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ListSource", "YamlSource"]
+
+_LARGEST_YAML = 5_000_000
+_MOST_YAML_NODES = 1_000_000
+
+
+class ListSource(RowSource):
+    """Rows of a list."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]], name: str) -> None:
+        super().__init__(name)
+        self._rows = rows
+        self._estimate = len(rows)
+
+    def where(self, line: int) -> str:
+        """Return `name, row N`."""
+        return f"{self.name}, row {line}"
+
+    def _read(self, progress: Progress) -> Iterator[tuple[int, Row | Problem]]:  # noqa: ARG002 - nothing is read
+        for number, row in enumerate(self._rows, 1):
+            yield number, _as_row(row) or Problem(self.name, 0, 0, f"Row {number} is no mapping of names to values.")
+
+    def _size(self) -> int:
+        return len(self._rows)
+
+
+class YamlSource(FileSource):
+    """Rows of a YAML file that holds a list of mappings. Values keep the text that their author wrote."""
+
+    def _read(self, progress: Progress) -> Iterator[tuple[int, Row | Problem]]:  # noqa: ARG002 - it is small
+        try:
+            data = self._path.read_bytes()
+        except OSError as error:
+            yield 0, self._unreadable(error)
+            return
+        document, problems = parse_yaml(data, self.name, max_bytes=_LARGEST_YAML, max_nodes=_MOST_YAML_NODES)
+        yield from ((problem.line, problem) for problem in problems)
+        if document is None:
+            return
+        rows = keep_text(document.value())
+        if not isinstance(rows, list):
+            yield 1, document.problem((), "The file holds no list of rows.", "Begin each row with `- `.")
+            return
+        for index, row in enumerate(rows):
+            good = isinstance(row, dict)
+            yield (
+                document.locate((index,)).line,
+                row if good else document.problem((index,), "This row is no mapping of names to values."),
+            )
+
+
+def _as_row(row: Any) -> Row | None:
+    if not isinstance(row, Mapping) or not all(isinstance(name, str) for name in row):
+        return None
+    return row if isinstance(row, dict) else dict(row)
