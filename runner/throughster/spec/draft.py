@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Draft"]
 
 _MAX_PROBLEMS = 100
+_MAX_ERRORS = 1000
+"""Beyond that many in one round nothing is left to check, and taking them out would take seconds."""
 _MAX_ROUNDS = 50
 _PLACEHOLDERS: dict[str, Any] = {"version": 1, "provider": "offline", "name": "spec"}
 """What stands in for a refused value that a spec cannot do without, so that the rest can still be checked."""
@@ -75,11 +77,21 @@ class Draft:
         """Return the `Spec`, as far as the data gives one: refused values are left out, where it can do without."""
         for _ in range(_MAX_ROUNDS):
             try:
-                return Spec.model_validate(self.data)
+                spec = Spec.model_validate(self.data)
             except ValidationError as failure:
-                if not self._take_out(failure.errors(include_url=False, include_input=False)):
+                changed = self._take_out(failure.errors(include_url=False, include_input=False))
+                if not changed or failure.error_count() > _MAX_ERRORS:
                     return None
+            else:
+                return self._with_source_paths(spec)
         return None
+
+    def _with_source_paths(self, spec: Spec) -> Spec:
+        """Return the spec with the places of its messages in the file, also where a message was taken out."""
+        if (left := self._left.get(("prompt",))) is None:
+            return spec
+        paths = tuple(("prompt", left[index], *path[2:]) for index, path in enumerate(spec.prompt.paths))
+        return spec.model_copy(update={"prompt": spec.prompt.model_copy(update={"paths": paths})})
 
     def report(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> None:
         """Add a problem at `path`: at its place in the file, or with the origin of the override that set it."""
@@ -112,8 +124,9 @@ class Draft:
 
     def _take_out(self, errors: list[ErrorDetails]) -> bool:
         """Report these errors and remove their causes from the data. Return whether the data changed."""
+        self.unshown += len(errors[_MAX_ERRORS:])
         causes: dict[Path, None] = {}
-        for error in errors:
+        for error in errors[:_MAX_ERRORS]:
             path, value = self._source(error)
             if error["type"] == "too_short" and isinstance(value, list) and len(value) >= error["ctx"]["min_length"]:
                 continue  # only because its entries are wrong, which is reported for each of them
@@ -172,6 +185,9 @@ class Draft:
             del parent[place]
             self._thinned.add(path[:-1])
             self._put_placeholder(path)
+            return True
+        if path[:-1] == ("providers",) and isinstance(parent, list) and isinstance(place, int):
+            parent[place] = {"name": "offline", "label": f"providers[{place}]"}  # the others are found by their index
             return True
         if isinstance(parent, list) and isinstance(place, int):
             if path[:-1] not in self._left:

@@ -1,0 +1,153 @@
+"""The generated JSON Schema says what the loader does."""
+
+from __future__ import annotations
+
+import jsonschema
+import pytest
+
+from throughster.spec import NOT_BUILT, parse_spec, spec_json_schema
+from throughster.yamltree import parse_yaml, plain_numbers
+
+SCHEMA = spec_json_schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+BASE = "version: 1\nprovider: offline\nprompt: Hi\n"
+
+GOOD = [
+    BASE,
+    "version: 1\nprovider: openai:gpt-4.1-mini\nprompt: 5\n",
+    "version: 1\nproviders: [offline, {name: vllm, model: 5}]\nprompt: Hi\n",
+    """
+version: 1
+prompt: Hi
+provider:
+  name: openai
+  model: m
+  api_base: https://e.example/v1
+  label: 1.10
+  endpoint: chat/completions
+  params: {a: 1}
+  price: {input: 1, output: 2.5, cached_input: 0}
+  x-a: 1
+""",
+    "version: 1\nprompt: Hi\nprovider: {name: offline, answers: a.yaml}\n",
+    "version: 1\nprovider: offline\nprompt: {system: S, user: U}\n",
+    "version: 1\nprovider: offline\nprompt: {user: {file: u.j2}, x-note: 1}\n",
+    "version: 1\nprovider: offline\nprompt: {file: u.j2}\n",
+    "version: 1\nprovider: offline\nprompt: [{role: user, content: U}, {role: assistant, content: {file: a.j2}}]\n",
+    BASE + "name: 5\ndescription: d\ntags: [a, 1]\nx-free: {anything: [1]}\n",
+    BASE + "inputs: {a: {type: integer, description: d, default: 3}, b: {}}\n",
+    BASE + "output: {schema: ../a.json, strategy: json_schema, max_attempts: 2}\n",
+    BASE + "output: {schema: {type: object}}\n",
+    BASE + "vars: {a: [1]}\nmatrix: {b: [1, x]}\ndata: rows.csv\n",
+    BASE + "data: [{a: 1}, {a: 2}]\n",
+    BASE + "retry: {max_attempts: 1, initial_delay_s: 0, max_delay_s: 0, deadline_s: 1, x-a: 1}\n",
+    BASE + "concurrency: 5\n",
+    BASE + "concurrency: {max_in_flight: 5, adaptive: false}\n",
+    BASE + "timeout: {connect_s: 1, first_token_s: 1, idle_s: 1, total_s: 1}\n",
+    BASE + "stream: false\ncache: off\nrepeat: 3\noutputs: [a.jsonl, b.csv, c.parquet]\n",
+    BASE + "data: null\ndescription: null\n",
+]
+BAD = [
+    "version: 1\nprompt: Hi\n",
+    "version: 1\nprovider: offline\nproviders: [offline]\nprompt: Hi\n",
+    "version: 2\nprovider: offline\nprompt: Hi\n",
+    "version: 1\nprovider: offline\nprompt: []\n",
+    "version: 1\nprovider: opnai:x\nprompt: Hi\n",
+    "version: 1\nprovider: {name: opnai}\nprompt: Hi\n",
+    "version: 1\nprovider: {name: offline, modle: x}\nprompt: Hi\n",
+    "version: 1\nprovider: offline\nprompt: {system: S, usr: U}\n",
+    "version: 1\nprovider: offline\nprompt: [{role: user, contents: U}]\n",
+    BASE + "reapet: 3\n",
+    BASE + "x_free: 3\n",
+    BASE + "retry: {max_retries: 3}\n",
+    BASE + "concurrency: {max: 3}\n",
+    BASE + "concurrency: 0\n",
+    BASE + "timeout: {total: 3}\n",
+    BASE + "output: {shema: a}\n",
+    BASE + "inputs: {a: {typ: string}}\n",
+    BASE + "repeat: five\n",
+    BASE + "data: []\n",
+    BASE + "outputs: [a.xls]\n",
+    BASE + "outputs: [../a.csv]\n",
+]
+UNBUILT = [
+    "tools: [{name: a}]",
+    "tool_choice: auto",
+    "stream: true",
+    "tests: [{}]",
+    "default_test: {}",
+    "pass_rate: 0.5",
+    "gate: {}",
+    "baseline: {file: a.jsonl}",
+    "grader: {provider: offline}",
+    "budget: {calls: 1}",
+    "cache: on",
+    "provider: azure:x",
+    "provider: mistral",
+    "provider: {name: azure}",
+    "providers: [{name: mistral}]",
+    "provider: {name: openai, endpoint: responses}",
+    "provider: {name: openai, deployments: [a]}",
+    "concurrency: {requests_per_minute: 1}",
+    "concurrency: {tokens_per_minute: 1}",
+    "output: {strategy: tool}",
+    "output: {strategy: guided}",
+    "outputs: [a.html]",
+    "outputs: [a.md]",
+    "outputs: [a.xml]",
+]
+
+
+def outcome(text):
+    """Return (does the loader accept it, does the schema)."""
+    document, problems = parse_yaml(text, "f.yaml")
+    assert problems == []
+    return not parse_spec(document)[1], VALIDATOR.is_valid(plain_numbers(document.value()))
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["title"] == "Throughster spec"
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert SCHEMA["properties"]["repeat"]["description"] == "How often each row is asked."
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_what_the_loader_accepts_the_schema_accepts(text):
+    assert outcome(text) == (True, True)
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_what_the_loader_refuses_the_schema_refuses(text):
+    assert outcome(text) == (False, False)
+
+
+@pytest.mark.parametrize("line", UNBUILT)
+def test_what_is_not_built_is_refused_by_both(line):
+    base = "version: 1\nprompt: Hi\n" + ("" if line.startswith("provider") else "provider: offline\n")
+    assert outcome(f"{base}{line}\n") == (False, False)
+
+
+def test_every_row_of_the_table_is_tried_here():
+    tried = " ".join(UNBUILT)
+    for row in NOT_BUILT:
+        assert row.steps[-1] in tried or any(str(value) in tried for value in row.values)
+
+
+def test_every_closed_mapping_frees_its_x_keys():
+    def walk(node):
+        if isinstance(node, dict):
+            if node.get("additionalProperties") is False:
+                assert node["patternProperties"] == {"^x-": {}}
+            for child in node.values():
+                walk(child)
+        elif isinstance(node, list):
+            for child in node:
+                walk(child)
+
+    walk(SCHEMA)
+
+
+def test_a_caller_may_change_its_copy():
+    spec_json_schema()["properties"].clear()
+    assert spec_json_schema()["properties"]
