@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from throughster.errors import Problem, SpecError
@@ -46,25 +47,28 @@ class DelimitedSource(FileSource):
                         elif cells:
                             raise SpecError([self._ragged(reader, columns, cells)])
                 except (csv.Error, UnicodeDecodeError) as error:
-                    raise SpecError([self._syntax(reader, error)]) from None
+                    raise SpecError([self._find_fault(error)]) from None
         except OSError as error:
             raise SpecError([self._unreadable(error)]) from None
 
     def _read(self, progress: Progress) -> Iterator[tuple[int, Row | Problem]]:
-        with self._open() as file:
-            progress.tell = file.buffer.tell
-            reader = self._reader(file)
-            columns = self._header(reader)
-            line = reader.line_num
-            try:
+        line = 0
+        try:
+            with self._open() as file:
+                progress.tell = file.buffer.tell
+                reader = self._reader(file)
+                columns = self._header(reader)
+                line = reader.line_num
                 for cells in reader:
                     if len(cells) == len(columns):
                         yield line + 1, dict(zip(columns, cells, strict=True))
                     elif cells:
                         yield line + 1, self._ragged(reader, columns, cells)
                     line = reader.line_num
-            except (csv.Error, UnicodeDecodeError) as error:
-                yield line + 1, self._syntax(reader, error)
+        except (csv.Error, UnicodeDecodeError) as error:
+            yield line + 1, self._fault(line + 1, error)
+        except OSError as error:
+            yield 0, self._unreadable(error)
 
     def scan(self, limit_bytes: int = SCAN_BYTES) -> Scan:
         """See `RowSource.scan`. The header names the columns, so rows are only measured."""
@@ -74,14 +78,14 @@ class DelimitedSource(FileSource):
                 try:
                     columns = self._header(reader)
                 except (csv.Error, UnicodeDecodeError) as error:
-                    return Scan(problems=(self._syntax(reader, error),))
+                    return Scan(problems=(self._find_fault(error),))
                 except SpecError as error:
                     return Scan(problems=error.problems)
                 tally = Tally(self, columns)
                 try:
                     is_complete = self._measure(reader, columns, tally, lambda: file.buffer.tell() > limit_bytes)
                 except (csv.Error, UnicodeDecodeError) as error:
-                    tally.problems.append(self._syntax(reader, error))
+                    tally.problems.append(self._find_fault(error))
                     is_complete = True  # nothing after it can be read
                 if not is_complete:
                     return self._partial(tally, file.buffer.tell())
@@ -114,7 +118,7 @@ class DelimitedSource(FileSource):
         return csv.reader(file, delimiter=self._delimiter, strict=True)
 
     def _header(self, reader: Any) -> tuple[str, ...]:
-        """Return the columns, without the spaces around them. Raises `SpecError` for names that cannot be told apart."""
+        """Return the columns, without spaces around them. Raises `SpecError` for names that cannot be told apart."""
         cells = next((cells for cells in reader if cells), None)
         if cells is None:
             raise SpecError([self.problem(0, "The file is empty.", "The first line names the columns.")])
@@ -137,20 +141,25 @@ class DelimitedSource(FileSource):
             message = f"This row has {len(cells)} of {len(columns)} cells: {lacking} is missing."
             return self.problem(line, message, "An empty cell needs its separator too.")
         extra = cells[len(columns)][:40]
-        message = (
-            f"This row has {len(cells)} cells, but there are {len(columns)} columns; the first too many is {extra!r}."
-        )
+        message = f"This row has {len(cells)} cells for {len(columns)} columns; the first too many is {extra!r}."
         return self.problem(line, message, "Put quotes around a cell that holds the separator.")
 
-    def _syntax(self, reader: Any, error: Exception) -> Problem:
+    def _find_fault(self, error: Exception) -> Problem:
+        """Return the problem of a syntax error that the fast way met, with the line where its row starts."""
+        if isinstance(error, UnicodeDecodeError):
+            return self._encoding_problem()
+        ((_line, problem),) = deque(self._read(Progress()), maxlen=1)
+        return problem if isinstance(problem, Problem) else self._fault(0, error)
+
+    def _fault(self, line: int, error: Exception) -> Problem:
         if isinstance(error, UnicodeDecodeError):
             return self._encoding_problem()
         message = str(error)
         if "unexpected end of data" in message or "field limit" in message:
-            return self.problem(reader.line_num, "A quote is opened here or above and never closed.", _QUOTES)
-        if "expected after" in message:
-            message = "A quote ends in the middle of this cell."
-        return self.problem(reader.line_num, message, _QUOTES)
+            message = "A quote is opened in this row and never closed."
+        elif "expected after" in message:
+            message = "In this row a quoted cell goes on after its closing quote."
+        return self.problem(line, message, _QUOTES)
 
 
 _QUOTES = 'Inside a quoted cell, write each " twice.'

@@ -65,7 +65,8 @@ class JsonListSource(FileSource):
     def _read(self, progress: Progress) -> Iterator[tuple[int, Row | Problem]]:
         try:
             with self._path.open(encoding="utf-8-sig", newline="") as file:
-                progress.tell = lambda: file.buffer.tell()
+                buffer: Any = file.buffer  # a BufferedReader, which typing leaves unsaid
+                progress.tell = buffer.tell
                 yield from _ListReader(self, file).rows()
         except UnicodeDecodeError:
             yield 0, self._encoding_problem()

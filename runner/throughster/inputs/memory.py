@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from throughster.errors import Problem
 from throughster.inputs.files import FileSource
 from throughster.inputs.source import Progress, Row, RowSource
 from throughster.yamltree import keep_text, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from throughster.errors import Problem
 
 __all__ = ["ListSource", "YamlSource"]
 
@@ -24,7 +25,7 @@ class ListSource(RowSource):
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], name: str) -> None:
         super().__init__(name)
-        self._rows = rows
+        self._rows: Sequence[Any] = rows  # of a list that came from outside nothing is sure
         self._estimate = len(rows)
 
     def where(self, line: int) -> str:
@@ -33,7 +34,10 @@ class ListSource(RowSource):
 
     def _read(self, progress: Progress) -> Iterator[tuple[int, Row | Problem]]:  # noqa: ARG002 - nothing is read
         for number, row in enumerate(self._rows, 1):
-            yield number, _as_row(row) or Problem(self.name, 0, 0, f"Row {number} is no mapping of names to values.")
+            if isinstance(row, Mapping) and all(isinstance(name, str) for name in row):
+                yield number, row if isinstance(row, dict) else dict(row)
+            else:
+                yield number, self.problem(0, f"Row {number} is no mapping of names to values.")
 
     def _size(self) -> int:
         return len(self._rows)
@@ -62,9 +66,3 @@ class YamlSource(FileSource):
                 document.locate((index,)).line,
                 row if good else document.problem((index,), "This row is no mapping of names to values."),
             )
-
-
-def _as_row(row: Any) -> Row | None:
-    if not isinstance(row, Mapping) or not all(isinstance(name, str) for name in row):
-        return None
-    return row if isinstance(row, dict) else dict(row)

@@ -73,14 +73,14 @@ class RowSource(ABC):
     def scan(self, limit_bytes: int = SCAN_BYTES) -> Scan:
         """Read ahead: all of a source of up to `limit_bytes`, the first part of a larger one."""
         tally, progress = Tally(self), Progress()
-        for number, (line, row) in enumerate(self._read(progress)):
+        for line, row in self._read(progress):
             if isinstance(row, Problem):
                 tally.problems.append(row)
                 if len(tally.problems) >= _MOST_PROBLEMS:
                     return tally.scan(complete=False)
-            else:
-                tally.add(line, row)
-            if number % _ROWS_BETWEEN_LOOKS == 0 and progress.tell() > limit_bytes:
+                continue
+            tally.add(line, row)
+            if tally.count % _ROWS_BETWEEN_LOOKS == 0 and progress.tell() > limit_bytes:
                 return self._partial(tally, progress.tell())
         self._estimate = tally.count
         return tally.scan(complete=True)
