@@ -74,6 +74,8 @@ def test_strict_json_reads_what_is_json(text, value):
         ('{"a": 1, "a": 1}', 'the name "a" stands twice'),
         ('{"a": 1, "\\u0061": 2}', 'the name "a" stands twice'),
         ('{"a" :1,"a" :2}', "stands twice"),
+        ('{"a" :1,"a":2}', "stands twice"),
+        ('{"a"\n:1,"a":2}', "stands twice"),
         ('{"a:": 1, "a:": 2}', "stands twice"),
         ('{"x": "\\":", "y": 1, "y": 2}', "stands twice"),
         ('[{"b": {"c": 1, "c": 1}}]', 'the name "c" stands twice'),
