@@ -93,7 +93,9 @@ def test_arguments_that_are_no_json_stay_text():
     assert parse_response(json.dumps(body).encode()).tool_calls[0].arguments == "{bad"
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"[]", b'{"error":{"message":"boom"}}', b"<html>portal</html>", b'{"choices":7}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[]", b'{"error":{"message":"boom"}}', b"<html>portal</html>", b'{"choices":7}']
+)
 def test_a_200_that_is_no_completion_is_an_error(body):
     with pytest.raises(ServerError, match="no chat completion"):
         parse_response(body)

@@ -40,7 +40,9 @@ def room_of(parts):
 
 def imports(tree):
     """(module, is inside a function) of every import."""
-    inside = {node for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(f)}
+    inside = {
+        node for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(f)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -67,18 +69,29 @@ def test_every_room_has_its_level():
     assert {room_of(parts) for _, parts in modules()} <= set(LEVEL)
 
 
-@pytest.mark.parametrize(("path", "parts"), list(modules()), ids=lambda value: "/".join(value) if isinstance(value, tuple) else "")
+@pytest.mark.parametrize(
+    ("path", "parts"), list(modules()), ids=lambda value: "/".join(value) if isinstance(value, tuple) else ""
+)
 def test_imports_go_down(path, parts):
     assert list(violations(parts, path.read_text("utf-8"))) == []
 
 
 def test_a_violation_is_seen():
-    assert list(violations(("errors.py",), "from throughster.types import Usage")) == ["errors (level 0) imports types (level 0)"]
-    assert list(violations(("sse.py",), "def f():\n    from throughster.errors import X")) == ["sse.py imports throughster.errors inside a function"]
+    assert list(violations(("errors.py",), "from throughster.types import Usage")) == [
+        "errors (level 0) imports types (level 0)"
+    ]
+    assert list(violations(("sse.py",), "def f():\n    from throughster.errors import X")) == [
+        "sse.py imports throughster.errors inside a function"
+    ]
 
 
 def test_only_the_transport_speaks_to_aiohttps_client():
-    users = {parts[0] for path, parts in modules() for name, _ in imports(ast.parse(path.read_text("utf-8"))) if name.startswith("aiohttp")}
+    users = {
+        parts[0]
+        for path, parts in modules()
+        for name, _ in imports(ast.parse(path.read_text("utf-8")))
+        if name.startswith("aiohttp")
+    }
     assert users == {"transport.py", "emulator"}
 
 
@@ -88,7 +101,12 @@ def test_no_module_level_import_cycle():
     for path, parts in modules():
         name = ".".join(("throughster", *parts)).removesuffix(".py").removesuffix(".__init__")
         tree = ast.parse(path.read_text("utf-8"))
-        guarded = {n for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) for n in ast.walk(node)}
+        guarded = {
+            n
+            for node in tree.body
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+            for n in ast.walk(node)
+        }
         graph[name] = {
             f"{n.module}.{alias.name}" if f"{n.module}.{alias.name}" in names else n.module
             for n in ast.walk(tree)

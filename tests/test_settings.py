@@ -43,7 +43,11 @@ def test_a_missing_address_says_what_to_set():
 def test_the_key_goes_to_the_providers_own_host(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     address = resolve_address(OPENAI, model="m")
-    assert (address.api_base, key_of(address), address.key_variable) == ("https://api.openai.com/v1", KEY, "OPENAI_API_KEY")
+    assert (address.api_base, key_of(address), address.key_variable) == (
+        "https://api.openai.com/v1",
+        KEY,
+        "OPENAI_API_KEY",
+    )
     spelled_out = resolve_address(OPENAI, api_base="https://api.openai.com/v1", from_spec=True)
     assert key_of(spelled_out) == KEY
 

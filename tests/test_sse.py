@@ -26,9 +26,7 @@ def expand(case):
 def parse(chunks):
     parser = EventParser()
     events = [event for chunk in chunks for event in parser.feed(chunk)]
-    return [
-        {"event": e.event, "data": e.data.decode("utf-8", "replace"), "id": e.id} for e in events
-    ], parser.retry_ms
+    return [{"event": e.event, "data": e.data.decode("utf-8", "replace"), "id": e.id} for e in events], parser.retry_ms
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
@@ -48,7 +46,11 @@ def test_vector_cut_at_every_byte(case):
 
 
 @given(
-    st.lists(st.sampled_from([b"data", b": ", b":", b"\n", b"\r", b"\r\n", b"x", b"id", b"event", b"\xef\xbb\xbf", "é".encode()])),
+    st.lists(
+        st.sampled_from(
+            [b"data", b": ", b":", b"\n", b"\r", b"\r\n", b"x", b"id", b"event", b"\xef\xbb\xbf", "é".encode()]
+        )
+    ),
     st.lists(st.integers(0, 60)),
 )
 @settings(max_examples=300, deadline=None)

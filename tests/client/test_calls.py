@@ -56,7 +56,9 @@ def test_an_answer_comes_with_its_course(serving):
     handler = scripted(OK)
     response = call(serving, handler)
     assert (response.content, response.model, response.source) == ("hi", "m-1", "openai:m")
-    assert [(a.n, a.kind, a.http_status, a.error) for a in response.retry_stats.attempts] == [(1, "transport", 200, None)]
+    assert [(a.n, a.kind, a.http_status, a.error) for a in response.retry_stats.attempts] == [
+        (1, "transport", 200, None)
+    ]
     path, _, body = handler.seen[0]
     assert path == "/v1/chat/completions"
     assert body == {"model": "m", "temperature": 0.2, "messages": REQUEST["messages"]}
@@ -66,7 +68,13 @@ def test_a_callers_request_is_not_changed(serving):
     request = {"messages": [{"role": "user", "content": "x"}], "tools": [{"name": "f", "parameters": {}}], "seed": 1}
     before = json.dumps(request)
     call(serving, scripted(OK), request=request)
-    call(serving, scripted({**OK, "choices": [{"message": {"content": '{"value": 7}'}}]}), request=request, method="structured_call", args=({"type": "integer"},))
+    call(
+        serving,
+        scripted({**OK, "choices": [{"message": {"content": '{"value": 7}'}}]}),
+        request=request,
+        method="structured_call",
+        args=({"type": "integer"},),
+    )
     assert json.dumps(request) == before
 
 
@@ -106,7 +114,9 @@ def test_a_failure_that_stays_is_sent_once(serving, status, kind):
 
 
 def test_quota_is_not_retried(serving):
-    handler = scripted((429, {"error": {"message": "m", "type": "insufficient_quota", "code": "insufficient_quota"}}, {}))
+    handler = scripted(
+        (429, {"error": {"message": "m", "type": "insufficient_quota", "code": "insufficient_quota"}}, {})
+    )
     with pytest.raises(errors.QuotaError):
         call(serving, handler)
     assert len(handler.seen) == 1
@@ -161,7 +171,13 @@ def test_a_key_that_the_server_echoes_is_hidden(serving):
 
 
 def test_a_field_that_the_model_refuses_is_renamed_once_and_remembered(serving, caplog):
-    refusal = {"error": {"message": "Use 'max_tokens' instead.", "param": "max_completion_tokens", "code": "unsupported_parameter"}}
+    refusal = {
+        "error": {
+            "message": "Use 'max_tokens' instead.",
+            "param": "max_completion_tokens",
+            "code": "unsupported_parameter",
+        }
+    }
     handler = scripted((400, refusal, {}), OK)
 
     async def scenario():
@@ -173,7 +189,9 @@ def test_a_field_that_the_model_refuses_is_renamed_once_and_remembered(serving, 
     bodies = [body for _, _, body in handler.seen]
     assert [body.get("max_completion_tokens") for body in bodies] == [5, None, None]
     assert [body.get("max_tokens") for body in bodies] == [None, 5, 6]
-    assert [record.message for record in caplog.records] == ["openai:m does not take `max_completion_tokens`; it is sent as `max_tokens`."]
+    assert [record.message for record in caplog.records] == [
+        "openai:m does not take `max_completion_tokens`; it is sent as `max_tokens`."
+    ]
 
 
 def test_a_temperature_that_the_model_refuses_is_left_out_unless_that_is_switched_off(serving):
@@ -215,7 +233,13 @@ def test_no_more_are_under_way_than_allowed(serving):
         under_way -= 1
         return web.json_response(OK)
 
-    responses = call(serving, scripted(slow), request=[REQUEST] * 30, method="batch_call", limits=Limits(max_in_flight=4, adaptive=False))
+    responses = call(
+        serving,
+        scripted(slow),
+        request=[REQUEST] * 30,
+        method="batch_call",
+        limits=Limits(max_in_flight=4, adaptive=False),
+    )
     assert len(responses) == 30
     assert most == 4
 
@@ -237,7 +261,10 @@ def test_one_failure_does_not_lose_the_others(serving):
     assert [getattr(r, "content", type(r)) for r in caught.value.results] == ["hi", errors.BadRequestError, "hi"]
 
     async def scenario():
-        async with serving(scripted(second_fails)) as origin, VllmInterface(api_base=f"{origin}/v1", model_name="m") as client:
+        async with (
+            serving(scripted(second_fails)) as origin,
+            VllmInterface(api_base=f"{origin}/v1", model_name="m") as client,
+        ):
             return await client.batch_call(endless(), return_exceptions=True)
 
     assert [type(r).__name__ for r in asyncio.run(scenario())] == ["Response", "BadRequestError", "Response"]
@@ -259,4 +286,9 @@ def test_direct_initialisation_without_key_or_model(serving):
 
     asyncio.run(scenario())
     path, headers, body = handler.seen[0]
-    assert (path, headers["api-key"], "Authorization" in headers, "model" in body) == ("/d/chat/completions?api-version=V", "K", False, False)
+    assert (path, headers["api-key"], "Authorization" in headers, "model" in body) == (
+        "/d/chat/completions?api-version=V",
+        "K",
+        False,
+        False,
+    )

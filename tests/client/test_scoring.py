@@ -47,7 +47,9 @@ def test_spellings_of_a_digit_count_together():
 
 
 def test_words_before_the_score_are_passed_over():
-    found = nlg_score(response(position("Score", Score=1.0), position(":", **{":": 1.0}), position("2", **{"2": 1.0})), [1, 2])
+    found = nlg_score(
+        response(position("Score", Score=1.0), position(":", **{":": 1.0}), position("2", **{"2": 1.0})), [1, 2]
+    )
     assert found["score"] == pytest.approx(2.0)
 
 

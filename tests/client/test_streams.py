@@ -19,7 +19,9 @@ def chunk(text=None, finish=None, **delta):
 
     if text is not None:
         delta["content"] = text
-    return b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}).encode() + b"\n\n"
+    return (
+        b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}).encode() + b"\n\n"
+    )
 
 
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n'
@@ -61,7 +63,9 @@ def read(serving, handler, *, events=False, **options):
 
 
 def test_one_text_per_piece_and_the_whole_answer_after(serving):
-    handler = server([chunk(role="assistant", content=""), chunk("Hel"), chunk("lo"), chunk(finish="stop"), USAGE, DONE])
+    handler = server(
+        [chunk(role="assistant", content=""), chunk("Hel"), chunk("lo"), chunk(finish="stop"), USAGE, DONE]
+    )
     got, response = read(serving, handler)
     assert got == ["Hel", "lo"]
     assert (response.content, response.finish_reason, response.usage.total_tokens) == ("Hello", "stop", 3)

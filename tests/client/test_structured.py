@@ -163,7 +163,9 @@ def test_old_vllm_gets_its_old_field(serving):
     assert bodies[0]["guided_json"] == PERSON
 
 
-@pytest.mark.parametrize("text", ['{"name": "A", "name": "B"}', '{"name": NaN}', '{"name": "A"} tail', "", '```json\n{"name": "A"}\n```'])
+@pytest.mark.parametrize(
+    "text", ['{"name": "A", "name": "B"}', '{"name": NaN}', '{"name": "A"} tail', "", '```json\n{"name": "A"}\n```']
+)
 def test_reading_is_strict(serving, text):
     with pytest.raises(errors.AnswerError):
         ask(serving, answer(text), cls=VllmInterface, max_attempts=1)

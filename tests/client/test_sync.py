@@ -160,6 +160,15 @@ def test_every_error_pickles(cls, pickler):
 
 
 def test_every_method_has_its_sync_twin():
-    names = ["call", "structured_call", "batch_call", "structured_batch_call", "stream", "tools_call", "nlg_evaluation", "list_models"]
+    names = [
+        "call",
+        "structured_call",
+        "batch_call",
+        "structured_batch_call",
+        "stream",
+        "tools_call",
+        "nlg_evaluation",
+        "list_models",
+    ]
     for cls in CLIENTS.values():
         assert all(callable(getattr(cls, name)) and callable(getattr(cls, f"sync_{name}")) for name in names)

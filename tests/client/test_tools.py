@@ -72,7 +72,10 @@ def test_a_pydantic_model_is_a_tool_under_its_own_name(serving):
 def test_parallel_calls_are_all_validated(serving):
     replies = [calls(("GetWeather", {"city": "Oslo", "days": None}), ("GetWeather", {"city": "Rome", "days": 3}))]
     response, _ = run(serving, replies, "tools_call", [GetWeather])
-    assert [call.validated for call in response.tool_calls] == [GetWeather(city="Oslo"), GetWeather(city="Rome", days=3)]
+    assert [call.validated for call in response.tool_calls] == [
+        GetWeather(city="Oslo"),
+        GetWeather(city="Rome", days=3),
+    ]
 
 
 def test_wrong_arguments_are_sent_back_as_tool_results(serving):

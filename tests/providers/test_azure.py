@@ -32,13 +32,22 @@ def test_chat_addresses(base, version, expected):
 
 def test_model_lists():
     assert AZURE.url(RES, "/models", model="d", api_version="2024-10-21") == f"{RES}/openai/models"
-    assert AZURE.url(f"{RES}/openai/deployments/x", "/models", model="d", api_version="2024-10-21") == f"{RES}/openai/models"
+    assert (
+        AZURE.url(f"{RES}/openai/deployments/x", "/models", model="d", api_version="2024-10-21")
+        == f"{RES}/openai/models"
+    )
     assert AZURE.url(RES, "/models", model="d", api_version=None) == f"{RES}/openai/v1/models"
 
 
 @pytest.mark.parametrize(
     ("version", "query"),
-    [(None, {}), ("v1", {}), ("latest", {}), ("preview", {"api-version": "preview"}), ("2024-10-21", {"api-version": "2024-10-21"})],
+    [
+        (None, {}),
+        ("v1", {}),
+        ("latest", {}),
+        ("preview", {"api-version": "preview"}),
+        ("2024-10-21", {"api-version": "2024-10-21"}),
+    ],
 )
 def test_versions_in_the_query(version, query):
     assert dict(AZURE.query(version)) == query

@@ -11,8 +11,8 @@ from typing import NoReturn
 import click
 
 from throughster._version import __version__
-from throughster.cli.exits import BUG, INTERRUPTED, WRONG
-from throughster.errors import HostNotAllowedError, RequestError, SettingsError, SpecError
+from throughster.cli.exits import BUG, INCOMPLETE, INTERRUPTED, WRONG
+from throughster.errors import HostNotAllowedError, RequestError, SettingsError, SpecError, ThroughsterError
 
 __all__ = ["group", "invoke"]
 
@@ -63,6 +63,9 @@ def invoke(command: click.Command, name: str) -> NoReturn:
     except (SpecError, SettingsError, HostNotAllowedError, RequestError) as error:
         click.echo(f"{name}: {error}", err=True)
         code = WRONG
+    except ThroughsterError as error:  # results that could not be written, a provider that could not be used
+        click.echo(f"{name}: {error}", err=True)
+        code = INCOMPLETE
     except BrokenPipeError:  # the reader of our output has gone: nothing more to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

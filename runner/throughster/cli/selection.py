@@ -98,6 +98,7 @@ def prepared(
         tags=tuple(f.removeprefix("tag:") for f in filters if f.startswith("tag:")),
         api_base=api_base,
         hosts=tuple(hosts),
+        provider=provider,
     )
     try:
         paths = find_specs(specs)

@@ -63,7 +63,7 @@ def nlg_score(response: Response, scores: Sequence[int]) -> dict[str, Any]:
             break
     else:
         found = {}
-    mass = sum(found.values())
+    mass = min(1.0, sum(found.values()))
     if mass <= 0:
         raise AnswerError(
             f"None of the scores {', '.join(texts)} is among the tokens of the answer {response.content!r}.",
@@ -72,7 +72,7 @@ def nlg_score(response: Response, scores: Sequence[int]) -> dict[str, Any]:
             response=response,
             attempts=response.retry_stats.attempts,
         )
-    score = sum(value * p for value, p in found.items()) / mass
+    score = sum(value * p for value, p in found.items()) / sum(found.values())
     return {"score": score, "probabilities": found, "mass": mass}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import time
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -212,7 +213,7 @@ class _Course:
 
     def __init__(self, sender: Sender, sends: list[Attempt], kind: Kind, on_attempt: OnAttempt | None) -> None:
         self.may_resend = True
-        self.now = asyncio.get_running_loop().time
+        self.now = time.perf_counter  # uvloop's own clock has steps of a millisecond
         self._sender = sender
         self._sends = sends
         self._kind = kind

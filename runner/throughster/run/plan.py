@@ -38,10 +38,11 @@ class Options:
     tags: tuple[str, ...] = ()
     api_base: str | None = None
     hosts: tuple[str, ...] = ()
+    provider: str | None = None
 
     @property
     def outside(self) -> Outside:
-        return Outside(self.data, self.variables, self.api_base, self.hosts)
+        return Outside(self.data, self.variables, self.api_base, self.hosts, self.provider)
 
 
 @dataclass(frozen=True)

@@ -46,13 +46,15 @@ class Outside:
     """What the command line, or the caller, says beside the spec.
 
     `data`: rows from this file instead of the spec's. `variables`: values for every row, over all others. `api_base`:
-    where to call, whatever the spec says. `hosts`: hosts that keys may go to.
+    where to call, whatever the spec says. `hosts`: hosts that keys may go to. `provider`: whom to ask instead of the
+    spec's provider, so that messages do not blame the spec.
     """
 
     data: Path | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     api_base: str | None = None
     hosts: tuple[str, ...] = ()
+    provider: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,11 +122,10 @@ class _Check:
                 hosts=hosts,
             )
         except (SettingsError, HostNotAllowedError) as error:
-            at = (*path, "api_base") if spec.api_base and given is None else path
-            self._say(at, str(error))
+            self._say_provider((*path, "api_base") if spec.api_base and given is None else path, str(error))
             return None
         if address.model is None:
-            self._say(
+            self._say_provider(
                 path,
                 f"Which model of {provider.title}? Write `{spec.name}:MODEL`, or set {provider.env_prefix}MODEL_NAME, "
                 f"or give --model.",
@@ -165,6 +166,12 @@ class _Check:
             return None, None
         self._problems += scan.problems
         return source, scan
+
+    def _say_provider(self, path: Sequence[str | int], message: str) -> None:
+        if self._outside.provider is not None:
+            self._problems.append(Problem("", 0, 0, f"--provider {self._outside.provider}: {message}"))
+        else:
+            self._say(path, message)
 
     def _say(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> None:
         self._problems.append(self._document.problem(tuple(path), message, hint, key=key))

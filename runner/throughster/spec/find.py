@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from throughster.errors import Problem, SpecError
-from throughster.yamltree import Mapping, Scalar, Sequence, parse_yaml
+from throughster.yamltree import Mapping, Sequence, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,6 +75,6 @@ def _named_files(path: Path, document: Document) -> set[Path]:
             nodes += [value for _, value in node.entries.values()]
         elif isinstance(node, Sequence):
             nodes += node.items
-        elif isinstance(node, Scalar) and node.text.lower().endswith((".yaml", ".yml")) and "\n" not in node.text:
+        elif node.text.lower().endswith((".yaml", ".yml")) and "\n" not in node.text:
             named.add((path.parent / node.text).resolve())
     return named
