@@ -56,7 +56,7 @@ def violations(parts, source):
     room = room_of(parts)
     for name, is_lazy in imports(ast.parse(source)):
         if name == "throughster" or name.startswith("throughster."):
-            target = (name.split(".") + ["__init__"])[1]
+            target = [*name.split("."), "__init__"][1]
             if target != room and LEVEL[target] >= LEVEL[room]:
                 yield f"{room} (level {LEVEL[room]}) imports {target} (level {LEVEL[target]})"
             if is_lazy and room not in {"cli", "__init__"}:

@@ -260,7 +260,6 @@ def test_what_is_no_data_never_prints(source):
         "{{ typo ~ 'x' }}",
         "{{ 'x' + typo }}",
         "{{ 'x' if typo }}",
-        "{{ 'x' if false }}",
         "{{ typo | upper }}",
         "{{ typo | list }}",
         "{{ typo | items | list }}",
@@ -788,3 +787,8 @@ def test_the_project_root_is_the_nearest_folder_with_a_mark(tmp_path, mark):
     (tmp_path / "a" / mark).mkdir()
     assert project_root(spec) == (tmp_path / "a").resolve()
     assert project_root(spec.parent) == (tmp_path / "a").resolve()
+
+
+def test_an_inline_if_without_else_gives_nothing():
+    template = compile_template("{% for x in xs %}{{ x }}{{ ', ' if not loop.last }}{% endfor %}", name="t")
+    assert template.render({"xs": ["a", "b"]}) == "a, b"

@@ -185,13 +185,23 @@ class _Loader(jinja2.BaseLoader):
 
 
 class _Guard(NodeTransformer):
-    """Puts bounds where Jinja offers no hook: around what loops run over, and in place of `~`."""
+    """Puts bounds where Jinja offers no hook: around what loops run over, and in place of `~`.
+
+    An inline `if` without `else` gives nothing where Jinja would give an undefined value, which printing refuses.
+    """
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - named after Jinja's nodes
         constant = sum(len(data.data) for part in node.body for data in _all(part, nodes.TemplateData))
         self.generic_visit(node)
         cost = nodes.Const(budget.LOOP_COST + constant, lineno=node.lineno)
         node.iter = nodes.Filter(node.iter, LOOP, [cost], [], None, None, lineno=node.lineno)
+        return node
+
+    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
+        """`{{ ", " if not loop.last }}` says what it wants: nothing otherwise."""
+        self.generic_visit(node)
+        if node.expr2 is None:
+            node.expr2 = nodes.Const("", lineno=node.lineno)
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
