@@ -15,9 +15,9 @@ LEVELS = {
     2: ("limits", "retry", "transport", "schema", "yamltree", "providers", "prompts"),
     3: ("emulator", "inputs", "settings"),
     4: ("client",),
-    5: ("spec",),
+    5: ("balance", "spec"),
     6: ("run",),
-    7: ("reports", "balance"),
+    7: ("hf_datasets", "reports"),
     8: ("cli", "__init__"),
     9: ("__main__",),
 }

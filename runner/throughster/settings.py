@@ -56,7 +56,10 @@ class ProviderSettings(BaseSettings):
 
 @dataclass(frozen=True)
 class Address:
-    """Where a client calls, and with which key. `key_variable` names the environment variable the key came from."""
+    """Where a client calls, and with which key. `key_variable` names the environment variable the key came from.
+
+    `deployment`: what results call this place among several.
+    """
 
     api_base: str
     model: str | None = None
@@ -65,6 +68,7 @@ class Address:
     key_variable: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     token_provider: TokenProvider | None = None
+    deployment: str | None = None
 
 
 @cache

@@ -126,7 +126,8 @@ class Response:
     """A whole answer.
 
     `content`: the text ("" where there is none). `validated_schema`: the pydantic instance or the JSON value, where a
-    schema was asked for. `model`: as the server names it. `source`: `provider:model` of the client that asked.
+    schema was asked for. `model`: as the server names it. `source`: `provider:model` of the client that asked;
+    `deployment`: which of several deployments answered.
     `latency_s`: seconds from the first byte sent to the whole reply of the last attempt. `first_token_s`: for streams.
     `raw`: the reply as parsed JSON (of a stream: the last chunk that carried a choice).
     """
@@ -140,6 +141,7 @@ class Response:
     usage: Usage | None = None
     model: str = ""
     source: str = ""
+    deployment: str | None = None
     request_id: str | None = None
     validated_schema: Any = None
     retry_stats: RetryStats = field(default_factory=RetryStats)

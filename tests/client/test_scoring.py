@@ -65,7 +65,7 @@ def test_no_score_at_all_is_an_error():
 
 
 def test_the_request_asks_for_probabilities_and_keeps_what_was_set():
-    made = scored_request({**ASK, "temperature": 0.7}, "Judge it.", [1, 10], {})
+    made = scored_request({**ASK, "temperature": 0.7}, "Judge it.", [1, 10])
     assert (made["logprobs"], made["top_logprobs"], made["temperature"], made["max_tokens"]) == (True, 20, 0.7, 3)
     assert made["messages"][0]["content"].startswith("Judge it.\n\nAnswer with one number out of 1, 10")
     assert made["messages"][1] == ASK["messages"][0]
@@ -74,7 +74,7 @@ def test_the_request_asks_for_probabilities_and_keeps_what_was_set():
 @pytest.mark.parametrize("scores", [[], [1, 1], [-1]])
 def test_scores_must_make_sense(scores):
     with pytest.raises(errors.RequestError):
-        scored_request(ASK, "x", scores, {})
+        scored_request(ASK, "x", scores)
 
 
 @pytest.mark.parametrize("version", ["0.10.2", "0.33.0"])

@@ -204,7 +204,7 @@ def test_an_override_may_count_into_a_list():
         ("repeat.x=4", "`repeat` has no keys below it."),
         ("tags.7=a", "`tags` has no entry 7."),
         ("budget.calls=4", "`budget` is not available in this version."),
-        ("stream=true", "`stream: true` is not available in this version."),
+        ("cache=on", "`cache: on` is not available in this version."),
         ("outputs=[a.xls]", "An output's ending says its format, found `.xls`."),
         ("timeout.total_s=", "`timeout.total_s` must be a number, found nothing."),
         ("version=2", "`version` must be 1, found `2`."),

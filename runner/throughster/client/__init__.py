@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from throughster.client.calls import Calls
 from throughster.client.clients import (
     CLIENTS,
     AzureInterface,
@@ -15,16 +16,19 @@ from throughster.client.clients import (
 from throughster.client.interface import Interface
 from throughster.client.question import Question
 from throughster.client.stream import Stream
+from throughster.client.tools import Tool
 
 __all__ = [
     "CLIENTS",
     "AzureInterface",
+    "Calls",
     "Interface",
     "MistralInterface",
     "OfflineInterface",
     "OpenAiInterface",
     "Question",
     "Stream",
+    "Tool",
     "VllmInterface",
     "VllmOpenAiInterface",
     "create_interface",

@@ -144,18 +144,25 @@ class PromptForm(_JsonForm):
 class ToolsForm(Form):
     """Function calls whose arguments are checked against their tools' schemas.
 
-    `validated_schema` is that of the first call. `choice`: `tool_choice` as it goes out, None to send none.
+    `validated_schema` is that of the first call. `choice`: `tool_choice` as it goes out, None to send none. `answer`:
+    the form of an answer that calls no tool.
     """
 
-    def __init__(self, tools: Sequence[Tool], provider: Provider, choice: Any = None, *, required: bool = True) -> None:
+    def __init__(
+        self, tools: Sequence[Tool], provider: Provider, choice: Any = None, answer: Form | None = None
+    ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._tightened = provider.strict_schemas
-        self._required = required
-        self.fields = {"tools": [tool.wire(provider) for tool in tools]}
+        self._required = choice in ("required", "any") or isinstance(choice, dict)
+        self._answer = answer
+        self.fields = {**(answer.fields if answer else {}), "tools": [tool.wire(provider) for tool in tools]}
+        self.instruction = answer.instruction if answer else ""
         if choice is not None:
             self.fields["tool_choice"] = choice
 
     def read(self, response: Response) -> tuple[Response, tuple[str, ...]]:
+        if not response.tool_calls and self._answer is not None and not self._required:
+            return self._answer.read(response)
         calls, errors = [], []
         for call in response.tool_calls:
             tool = self._tools.get(call.name)

@@ -1,51 +1,39 @@
-"""What every client can do: call, stream, structured answers, tools, batches, and their sync twins."""
+"""A client of one provider at one address."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from pydantic import SecretStr
 
-from throughster.client.batch import run_batch
+from throughster.client.calls import Calls
 from throughster.client.forms import FORMS, ToolsForm
 from throughster.client.learning import Learned
-from throughster.client.portal import run_in_portal, stream_in_portal
-from throughster.client.question import Question, content_filter_error
-from throughster.client.rounds import prepared, run_tools
-from throughster.client.scoring import nlg_score, scored_request
+from throughster.client.question import Question
 from throughster.client.sending import Sender
-from throughster.client.stream import Stream
-from throughster.client.tools import choice_wire, read_tools, tool_message
+from throughster.client.tools import choice_wire, read_tools
 from throughster.emulator import Emulator, Options
-from throughster.errors import RequestError
 from throughster.schema import AnswerSchema
 from throughster.settings import resolve_address
 from throughster.transport import Transport
-from throughster.types import Limits, Retry, Timeout, Usage
+from throughster.types import Limits, Retry, Timeout
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pydantic import BaseModel
-
+    from throughster.client.calls import Schema
     from throughster.client.forms import Form
     from throughster.emulator import Answers
     from throughster.providers.base import Provider
     from throughster.settings import Address, TokenProvider
-    from throughster.types import ChatRequest, Message, Response
-
-    Request = ChatRequest | Mapping[str, Any]
-    Schema = type[BaseModel] | dict[str, Any]
 
 __all__ = ["Interface"]
 
-_MOST_ROUNDS = 10
 
-
-class Interface:
+class Interface(Calls):
     """A client of one provider at one address.
 
     `api_base`: the URL up to `/chat/completions`. `limits`, `timeout`, `retry`: as in a spec. `headers`: go out with
@@ -116,177 +104,78 @@ class Interface:
         """Where it calls."""
         return self._address
 
-    # -- calls ---------------------------------------------------------------------------------------------------
+    @property
+    def retry(self) -> Retry:
+        """How it sends again."""
+        retry: Retry = self._config["retry"]
+        return retry
 
-    async def call(self, request: Request) -> Response:
-        """The answer to one request. `length`, refusals and tool calls come back as they are (`finish_reason`).
-
-        Python functions among `tools` are run when they are called, and the answer goes on from their results, at most
-        ten rounds. Raises RequestError before sending, ContentFilterError on a filtered answer, ProviderError on
-        failure.
-        """
-        fields, messages, functions = prepared(request, self.provider)
-        question = await self.question(fields)
-        usage: Usage | None = None
-        for _ in range(_MOST_ROUNDS):
-            response = await question.ask(messages)
-            if response.usage is not None:
-                usage = response.usage if usage is None else usage + response.usage
-            if response.finish_reason == "content_filter":
-                raise content_filter_error(response)
-            if not functions or not any(call.name in functions for call in response.tool_calls):
-                return replace(response, usage=usage)
-            messages = [*messages, tool_message(response), *await run_tools(response, functions)]
-        raise RequestError(f"The model called tools {_MOST_ROUNDS} times in a row without an answer.")
-
-    def stream(self, request: Request) -> Stream:
-        """The answer as it arrives: `async for text in client.stream(request)`, or await it first.
-
-        One `str` per non-empty piece of text. `.events()` gives typed deltas; after the loop `.response` is the whole
-        answer. Raises as `call`, and StreamError when the stream breaks off.
-        """
-        fields, messages, _ = prepared(request, self.provider)
-        return Stream(lambda: self.question(fields, stream=True), messages)
-
-    async def structured_call(
-        self, request: Request, schema: Schema, *, max_attempts: int = 3, strategy: str = "auto"
-    ) -> Response:
-        """The answer as JSON that fits `schema`, a pydantic model class or a JSON Schema.
-
-        `.validated_schema` is the model's instance or the JSON value. Raises TruncatedError, RefusalError,
-        ContentFilterError, and AnswerError when no answer is valid after `max_attempts`.
-        """
-        fields, messages, _ = prepared(request, self.provider)
-        question = await self.question(fields, schema=schema, strategy=strategy, max_attempts=max_attempts)
-        return await question.ask(messages)
-
-    async def tools_call(self, request: Request, tools: Sequence[Any], *, max_attempts: int = 3) -> Response:
-        """The model's calls of these tools (pydantic models, functions, mappings), arguments checked.
-
-        `.tool_calls[i].validated` is the model's instance, `.validated_schema` that of the first call. The model must
-        call one unless the request says otherwise with `tool_choice`. Raises AnswerError when it calls none, or none
-        validly, after `max_attempts`.
-        """
-        fields, messages, _ = prepared(request, self.provider)
-        choice = choice_wire(fields.pop("tool_choice", "required"))
-        read = read_tools(tools)
-        question = Question(
-            await self.open(),
-            fields,
-            make_form=lambda _: ToolsForm(
-                read, self.provider, choice, required=choice == "required" or isinstance(choice, dict)
-            ),
-            max_attempts=max_attempts,
-        )
-        return await question.ask(messages)
-
-    async def batch_call(
-        self,
-        requests: Iterable[Request] | AsyncIterable[Request],
-        *,
-        max_in_flight: int = 64,
-        return_exceptions: bool = False,
-    ) -> list[Any]:
-        """The answers in the order of the requests, at most `max_in_flight` under way.
-
-        All requests finish. Raises BatchError, whose `.results` has responses and errors in order, if any failed; with
-        `return_exceptions` the errors stand in the list instead.
-        """
-        return await run_batch(self.call, requests, max_in_flight, return_exceptions=return_exceptions)
-
-    async def structured_batch_call(
-        self,
-        requests: Iterable[Request] | AsyncIterable[Request],
-        schema: Schema,
-        *,
-        max_attempts: int = 3,
-        max_in_flight: int = 64,
-        return_exceptions: bool = False,
-    ) -> list[Any]:
-        """As `batch_call`, each answer as in `structured_call`."""
-
-        async def one(request: Request) -> Response:
-            return await self.structured_call(request, schema, max_attempts=max_attempts)
-
-        return await run_batch(one, requests, max_in_flight, return_exceptions=return_exceptions)
-
-    async def nlg_evaluation(
-        self, request: Request, protocol: str | Sequence[Message], *, scores: Sequence[int] = (1, 2, 3, 4, 5)
-    ) -> tuple[Response, float]:
-        """The answer, and its score weighted by the probabilities that the model gave to each of `scores`.
-
-        `protocol`: instructions put before the request, as text or messages. The response's `.validated_schema` has
-        `score`, `probabilities` and `mass` (the share of probability that fell on `scores` at all). Source: G-Eval,
-        arXiv 2303.16634, section 2.1.
-        """
-        choice = self.provider.choice_fields([str(s) for s in scores], await (await self.open()).server_version())
-        response = await self.call(scored_request(request, protocol, scores, choice))
-        evaluation = nlg_score(response, scores)
-        return replace(response, validated_schema=evaluation), evaluation["score"]
-
-    async def list_models(self) -> list[str]:
-        """The names of the models that the service lists."""
-        return await (await self.open()).list_models()
-
-    # -- sync twins ----------------------------------------------------------------------------------------------
-
-    def sync_call(self, request: Request) -> Response:
-        """`call` without `await`: in scripts, notebooks and threads."""
-        return run_in_portal(self.call(request))
-
-    def sync_structured_call(self, request: Request, schema: Schema, **options: Any) -> Response:
-        return run_in_portal(self.structured_call(request, schema, **options))
-
-    def sync_tools_call(self, request: Request, tools: Sequence[Any], **options: Any) -> Response:
-        return run_in_portal(self.tools_call(request, tools, **options))
-
-    def sync_batch_call(self, requests: Iterable[Request], **options: Any) -> list[Any]:
-        return run_in_portal(self.batch_call(requests, **options))
-
-    def sync_structured_batch_call(self, requests: Iterable[Request], schema: Schema, **options: Any) -> list[Any]:
-        return run_in_portal(self.structured_batch_call(requests, schema, **options))
-
-    def sync_nlg_evaluation(
-        self, request: Request, protocol: str | Sequence[Message], **options: Any
-    ) -> tuple[Response, float]:
-        return run_in_portal(self.nlg_evaluation(request, protocol, **options))
-
-    def sync_stream(self, request: Request) -> Iterator[str]:
-        return stream_in_portal(lambda: self.stream(request))
-
-    def sync_list_models(self) -> list[str]:
-        return run_in_portal(self.list_models())
-
-    def sync_close(self) -> None:
-        run_in_portal(self.close())
-
-    # -- life ----------------------------------------------------------------------------------------------------
+    def capabilities(self) -> dict[str, Any]:
+        """What was learned of the model from refusals: fields renamed and left out, forms of answers it lacks."""
+        learned = self._learned
+        return {
+            "renamed": dict(learned.renamed),
+            "left_out": sorted(learned.left_out),
+            "lacking": sorted(learned.lacking),
+        }
 
     async def question(
         self,
         fields: Mapping[str, Any],
         *,
         schema: AnswerSchema | Schema | None = None,
+        tools: Sequence[Any] = (),
+        tool_choice: Any = None,
+        choices: Sequence[str] = (),
         strategy: str = "auto",
         max_attempts: int = 3,
         stream: bool = False,
     ) -> Question:
-        """A request whose messages are still open, to be asked many times. Raises RequestError on unknown fields."""
+        """See `Calls.question`."""
         sender = await self.open()
-        if schema is None:
+        fields = self._wire_tools(fields)
+        if choices:
+            fields = {**fields, **self.provider.choice_fields(choices, await sender.server_version())}
+        if schema is None and not tools:
             return Question(sender, fields, stream=stream)
-        model = schema if isinstance(schema, type) else None
-        compiled = _compiled(schema)
         strategies = self.provider.strategies if strategy == "auto" else (strategy,)
         if "guided" in strategies and _takes_guided_json(await sender.server_version()):
             strategies = tuple("guided_json" if name == "guided" else name for name in strategies)
+        return Question(
+            sender,
+            fields,
+            make_form=self._form_maker(schema, tools, tool_choice),
+            strategies=strategies if schema is not None else (),
+            max_attempts=max_attempts,
+            stream=stream,
+        )
+
+    def _form_maker(self, schema: AnswerSchema | Schema | None, tools: Sequence[Any], tool_choice: Any) -> Any:
+        model = schema if isinstance(schema, type) else None
+        compiled = _compiled(schema) if schema is not None else None
+        read = read_tools(tools)
+        choice = choice_wire(tool_choice)
 
         def make_form(name: str) -> Form:
-            return FORMS[name](compiled, self.provider, model)
+            answer = FORMS[name](compiled, self.provider, model) if compiled is not None else None
+            if not read:
+                assert answer is not None
+                return answer
+            return ToolsForm(read, self.provider, choice, answer)
 
-        return Question(
-            sender, fields, make_form=make_form, strategies=strategies, max_attempts=max_attempts, stream=stream
-        )
+        return make_form
+
+    def _wire_tools(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        wired: dict[str, Any] = {}
+        if fields.get("tools"):
+            wired["tools"] = [tool.wire(self.provider) for tool in read_tools(fields["tools"])]
+        if "tool_choice" in fields:
+            wired["tool_choice"] = choice_wire(fields["tool_choice"])
+        return {**fields, **wired} if wired else fields
+
+    async def list_models(self) -> list[str]:
+        """See `Calls.list_models`."""
+        return await (await self.open()).list_models()
 
     async def open(self) -> Sender:
         """What sends for the running event loop; starts the emulator where the provider is one."""
@@ -295,9 +184,10 @@ class Interface:
         if sender is None:
             address = self._address
             if self.provider.starts_emulator and not address.api_base:
-                emulator = Emulator(Options(answers=self._config["answers"], reasoning_models="never"))
+                emulator = self._emulators[loop] = Emulator(
+                    Options(answers=self._config["answers"], reasoning_models="never")
+                )
                 await emulator.start()
-                self._emulators[loop] = emulator
                 address = replace(address, api_base=emulator.api_base)
             sender = self._senders[loop] = Sender(
                 self.provider,
@@ -313,18 +203,12 @@ class Interface:
         return sender
 
     async def close(self) -> None:
-        """Close the connections of the running loop. The client opens new ones when it is used again."""
+        """See `Calls.close`."""
         loop = asyncio.get_running_loop()
         self._senders.pop(loop, None)
         await self._transport.close()
         if (emulator := self._emulators.pop(loop, None)) is not None:
             await emulator.stop()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.source!r}, api_base={self._address.api_base!r})"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from throughster.client.forms import Form
     from throughster.client.sending import Kind, OnAttempt, OnDelta, Sender
-    from throughster.types import Attempt, Delta, Message, Response, Usage
+    from throughster.types import Attempt, Delta, Message, Response, Retry, Usage
 
     MakeForm = Callable[[str], Form]
 
@@ -96,21 +96,21 @@ class Question:
         """
         sends: list[Attempt] = []
         if self._make_form is None:
-            return await self._send(messages, sends, "transport", on_delta, on_attempt)
+            return (await self.once(messages, sends, "transport", on_delta=on_delta, on_attempt=on_attempt))[0]
         usage: Usage | None = None
         conversation: Sequence[Message] = messages
         for n in range(1, self._max_attempts + 1):
             kind: Kind = "transport" if n == 1 else "validation"
-            response = await self._send(conversation, sends, kind, on_delta, on_attempt)
+            response, form = await self.once(conversation, sends, kind, on_delta=on_delta, on_attempt=on_attempt)
             if response.usage is not None:
                 usage = response.usage if usage is None else usage + response.usage
             response = replace(response, usage=usage)
             _check_end(response, sends)
-            assert self._form is not None
-            response, errors = self._form.read(response)
+            assert form is not None
+            response, errors = form.read(response)
             if not errors:
                 return response
-            conversation = [*messages, *self._form.repair(response, errors)]
+            conversation = [*messages, *form.repair(response, errors)]
         raise AnswerError(
             f"No valid answer in {self._max_attempts} attempts; the last one: {'; '.join(errors)}",
             attempts=sends,
@@ -121,14 +121,20 @@ class Question:
         )
 
     async def stream(
-        self, messages: Sequence[Message], *, on_attempt: OnAttempt | None = None
+        self,
+        messages: Sequence[Message],
+        sends: list[Attempt] | None = None,
+        *,
+        retry: Retry | None = None,
+        on_attempt: OnAttempt | None = None,
     ) -> AsyncGenerator[list[Delta] | Response, None]:
-        """The deltas as they arrive, a list at a time; the last item is the whole Response."""
-        sends: list[Attempt] = []
+        """The deltas as they arrive, a list at a time; the last item is the whole Response. `retry`: as in `once`."""
+        sends = [] if sends is None else sends
         while True:
             self._refresh()
+            body = self.body(messages)
             try:
-                async with aclosing(self._sender.stream(self.body(messages), sends, on_attempt=on_attempt)) as items:
+                async with aclosing(self._sender.stream(body, sends, retry=retry, on_attempt=on_attempt)) as items:
                     async for item in items:
                         yield item
             except BadRequestError as error:
@@ -137,20 +143,26 @@ class Question:
             else:
                 return
 
-    async def _send(
+    async def once(
         self,
         messages: Sequence[Message],
         sends: list[Attempt],
         kind: Kind,
-        on_delta: OnDelta | None,
-        on_attempt: OnAttempt | None,
-    ) -> Response:
-        """One question; what the provider cannot do is left out, for good, and the question asked again."""
+        *,
+        retry: Retry | None = None,
+        on_delta: OnDelta | None = None,
+        on_attempt: OnAttempt | None = None,
+    ) -> tuple[Response, Form | None]:
+        """One question, and the form that its answer is to be read with.
+
+        What the provider cannot do is left out, for good, and the question asked again. `retry`: instead of the
+        client's own.
+        """
         while True:
             self._refresh()
             form = self._form
             try:
-                return await self._send_body(self.body(messages), sends, kind, on_delta, on_attempt)
+                return await self._send_body(self.body(messages), sends, kind, retry, on_delta, on_attempt), form
             except BadRequestError as error:
                 if form is self._form and not self._adapts_to(error):
                     raise
@@ -174,13 +186,16 @@ class Question:
         body: bytes,
         sends: list[Attempt],
         kind: Kind,
+        retry: Retry | None,
         on_delta: OnDelta | None,
         on_attempt: OnAttempt | None,
     ) -> Response:
         if not self._stream:
-            return await self._sender.ask(body, sends, kind=kind, on_attempt=on_attempt)
+            return await self._sender.ask(body, sends, kind=kind, retry=retry, on_attempt=on_attempt)
         shown = on_delta is not None
-        async with aclosing(self._sender.stream(body, sends, kind=kind, shown=shown, on_attempt=on_attempt)) as items:
+        async with aclosing(
+            self._sender.stream(body, sends, kind=kind, retry=retry, shown=shown, on_attempt=on_attempt)
+        ) as items:
             async for item in items:
                 if not isinstance(item, list):
                     response = item

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from throughster.client.tools import choice_wire, read_tools
+from throughster.client.tools import read_tools
 from throughster.errors import RequestError
 from throughster.redact import one_line
 
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from throughster.client.tools import Tool
-    from throughster.providers.base import Provider
     from throughster.types import Message, Response, ToolCall
 
 __all__ = ["prepared", "run_tools"]
 
 
-def prepared(request: Mapping[str, Any], provider: Provider) -> tuple[dict[str, Any], list[Message], dict[str, Tool]]:
-    """The request's fields in wire form, its messages, and the tools that are Python functions.
+def prepared(request: Mapping[str, Any]) -> tuple[dict[str, Any], list[Message], dict[str, Tool]]:
+    """The request's fields, its messages, and the tools that are Python functions.
 
     The request is not changed. Raises RequestError when it has no messages.
     """
@@ -36,10 +35,8 @@ def prepared(request: Mapping[str, Any], provider: Provider) -> tuple[dict[str, 
     functions: dict[str, Tool] = {}
     if fields.get("tools"):
         read = read_tools(fields["tools"])
-        fields["tools"] = [tool.wire(provider) for tool in read]
+        fields["tools"] = read
         functions = {tool.name: tool for tool in read if tool.function is not None}
-    if "tool_choice" in fields:
-        fields["tool_choice"] = choice_wire(fields["tool_choice"])
     return fields, list(messages), functions
 
 

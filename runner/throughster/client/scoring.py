@@ -21,15 +21,9 @@ _TOP = 20
 
 
 def scored_request(
-    request: Mapping[str, Any],
-    protocol: str | Sequence[Message],
-    scores: Sequence[int],
-    choice_fields: Mapping[str, Any],
+    request: Mapping[str, Any], protocol: str | Sequence[Message], scores: Sequence[int]
 ) -> dict[str, Any]:
-    """The request with the protocol in front, asking for one of `scores` and for the probabilities of the tokens.
-
-    `choice_fields`: what holds the provider to the choice, where it can be held.
-    """
+    """The request with the protocol in front, asking for one of `scores` and for the probabilities of the tokens."""
     if not scores or len(set(scores)) != len(scores) or any(score < 0 for score in scores):
         raise RequestError("`scores` must be different whole numbers from 0 on.")
     if isinstance(protocol, str):
@@ -45,7 +39,6 @@ def scored_request(
         "messages": [*before, *request.get("messages", ())],
         "logprobs": True,
         "top_logprobs": _TOP,
-        **choice_fields,
     }
 
 

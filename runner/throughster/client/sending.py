@@ -88,10 +88,11 @@ class Sender:
         sends: list[Attempt],
         *,
         kind: Kind = "transport",
+        retry: Retry | None = None,
         on_attempt: OnAttempt | None = None,
     ) -> Response:
         """The reply to `body`. Every send is appended to `sends`. Raises ProviderError."""
-        course = _Course(self, sends, kind, on_attempt)
+        course = _Course(self, sends, kind, retry or self.retry, on_attempt)
         while True:
             async with course:
                 began_at = course.now()
@@ -102,6 +103,7 @@ class Sender:
                 return chat.parse_response(
                     reply.body,
                     source=self.source,
+                    deployment=self.address.deployment,
                     request_id=self.provider.request_id(reply.headers),
                     latency_s=course.now() - began_at,
                     retry_stats=course.stats(),
@@ -114,6 +116,7 @@ class Sender:
         sends: list[Attempt],
         *,
         kind: Kind = "transport",
+        retry: Retry | None = None,
         shown: bool = True,
         on_attempt: OnAttempt | None = None,
     ) -> AsyncGenerator[list[Delta] | Response, None]:
@@ -122,7 +125,7 @@ class Sender:
         `shown`: the deltas reach somebody as they come, so that a stream that broke off after the first of them is not
         sent again. Raises ProviderError.
         """
-        course = _Course(self, sends, kind, on_attempt)
+        course = _Course(self, sends, kind, retry or self.retry, on_attempt)
         while True:
             async with course:
                 async with aclosing(self._stream_once(body, course)) as items:
@@ -150,6 +153,7 @@ class Sender:
                     yield deltas
         yield assembler.response(
             source=self.source,
+            deployment=self.address.deployment,
             request_id=self.provider.request_id(reply.headers),
             latency_s=course.now() - began_at,
             first_token_s=None if first_at is None else first_at - began_at,
@@ -211,12 +215,15 @@ class Sender:
 class _Course:
     """The course of one question: its sends, each inside `async with course`, and the waits between them."""
 
-    def __init__(self, sender: Sender, sends: list[Attempt], kind: Kind, on_attempt: OnAttempt | None) -> None:
+    def __init__(
+        self, sender: Sender, sends: list[Attempt], kind: Kind, retry: Retry, on_attempt: OnAttempt | None
+    ) -> None:
         self.may_resend = True
         self.now = time.perf_counter  # uvloop's own clock has steps of a millisecond
         self._sender = sender
         self._sends = sends
         self._kind = kind
+        self._retry = retry
         self._on_attempt = on_attempt
         self._began_at = self.now()
         self._waited_s = 0.0
@@ -253,7 +260,7 @@ class _Course:
         elapsed_s = self.now() - self._began_at
         if isinstance(failure, AuthError) and self._sender.refreshes_token and self._tries == 1:
             return  # the token may have run out on its way; the next send has a new one
-        delay_s = next_delay_s(self._sender.retry, self._tries, failure, elapsed_s) if self.may_resend else None
+        delay_s = next_delay_s(self._retry, self._tries, failure, elapsed_s) if self.may_resend else None
         if delay_s is None:
             raise failure.with_attempts(self._sends)
         self._kind = "transport"

@@ -107,6 +107,8 @@ class Engine:
                 strategy=self._plan.strategy,
                 max_attempts=self._plan.max_attempts,
                 stream=self._plan.stream,
+                tools=self._plan.tools,
+                tool_choice=self._plan.tool_choice,
             )
             items = self._items()
             count = target.limits.max_in_flight
@@ -198,9 +200,9 @@ class Engine:
     def _answered(
         self, target: Target, row: Row, repeat: int, response: Response, status: Status, **given: Any
     ) -> Result:
-        has_schema = self._plan.schema is not None
+        is_value = self._plan.schema is not None and not response.tool_calls
         fields = {
-            "output": response.validated_schema if has_schema else response.content,
+            "output": response.validated_schema if is_value else response.content,
             "text": response.content,
             "tool_calls": calls_of(response.tool_calls),
             "finish_reason": response.finish_reason,
@@ -211,6 +213,7 @@ class Engine:
             "first_token_s": None if response.first_token_s is None else round(response.first_token_s, 6),
             "attempts": response.retry_stats.attempts,
             "cached": response.cached,
+            "deployment": response.deployment,
         }
         return self._result(target, row, repeat, status, **{**fields, **given})
 
@@ -221,7 +224,7 @@ class Engine:
             label=target.label,
             provider=target.provider,
             model=target.model,
-            deployment=target.deployment,
+            deployment=given.pop("deployment", None) or target.deployment,
             row=row.index,
             repeat=repeat,
             vars=row.vars,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from throughster.client import CLIENTS, Interface
+from throughster.balance import LoadBalancer
+from throughster.client import CLIENTS, Calls, Tool
 from throughster.errors import Problem
 from throughster.run.rows import Choice, Rows
 from throughster.run.values import Converted
 from throughster.spec.check import Checked, Outside, check_spec
 from throughster.spec.load import load
+from throughster.spec.model import ToolChoiceSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,16 +57,25 @@ class Target:
     deployment: str | None
     fields: Mapping[str, Any]
     price: PriceSpec | None
-    address: Address
+    addresses: tuple[Address, ...]
+    weights: tuple[float, ...]
     limits: Limits
     timeout: Timeout
     retry: Retry
     answers: Answers | None = None
 
-    def client(self) -> Interface:
-        return CLIENTS[self.provider](
-            address=self.address, limits=self.limits, timeout=self.timeout, retry=self.retry, answers=self.answers
-        )
+    def client(self) -> Calls:
+        """A client; where there are several deployments, a balancer of one for each."""
+        clients = [
+            CLIENTS[self.provider](
+                address=address, limits=self.limits, timeout=self.timeout, retry=self.retry, answers=self.answers
+            )
+            for address in self.addresses
+        ]
+        if len(clients) == 1:
+            return clients[0]
+        strategy: Literal["weighted", "least_busy"] = "weighted" if len(set(self.weights)) > 1 else "least_busy"
+        return LoadBalancer(clients, strategy=strategy, weights=self.weights)
 
     def cost_usd(self, usage: Usage | None) -> float | None:
         """What the tokens cost, or None where the spec names no price."""
@@ -88,6 +99,7 @@ class Plan:
     spec: Spec
     prompt: PromptTemplate
     schema: AnswerSchema | None
+    tools: tuple[Tool, ...]
     rows: Rows
     targets: tuple[Target, ...]
     notes: tuple[str, ...]
@@ -115,6 +127,11 @@ class Plan:
     @property
     def outputs(self) -> tuple[str, ...]:
         return self.spec.outputs
+
+    @property
+    def tool_choice(self) -> Any:
+        choice = self.spec.tool_choice
+        return {"name": choice.name} if isinstance(choice, ToolChoiceSpec) else choice
 
     @property
     def rows_per_target(self) -> int | None:
@@ -174,9 +191,8 @@ def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Optio
 def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
     assert checked.prompt is not None
     targets = tuple(
-        _target(spec, provider, address, answers)
-        for provider, address, answers in zip(spec.each_provider, checked.addresses, checked.answers, strict=True)
-        if address is not None
+        _target(spec, provider, addresses, answers)
+        for provider, addresses, answers in zip(spec.each_provider, checked.addresses, checked.answers, strict=True)
     )
     defaults = {name: declared.default for name, declared in spec.inputs.items() if declared.has_default}
     rows = Rows(
@@ -192,19 +208,21 @@ def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
         for target in targets
         if CLIENTS[target.provider].provider.starts_emulator
     )
-    return Plan(spec.name, file, spec, checked.prompt, checked.schema, rows, targets, notes)
+    return Plan(spec.name, file, spec, checked.prompt, checked.schema, checked.tools, rows, targets, notes)
 
 
-def _target(spec: Spec, provider: ProviderSpec, address: Address, answers: Answers | None) -> Target:
-    model = address.model
+def _target(spec: Spec, provider: ProviderSpec, addresses: tuple[Address, ...], answers: Answers | None) -> Target:
+    models = dict.fromkeys(address.model for address in addresses)
+    model = provider.model or (addresses[0].model if len(models) == 1 else None)
     return Target(
-        label=provider.label or f"{provider.name}:{model or ''}".removesuffix(":"),
+        label=provider.label or f"{provider.name}:{model or '+'.join(str(m) for m in models)}",
         provider=provider.name,
         model=model,
-        deployment=None,
+        deployment=addresses[0].deployment if len(addresses) == 1 else None,
         fields=dict(provider.params),
         price=provider.price,
-        address=address,
+        addresses=addresses,
+        weights=tuple(deployment.weight for deployment in provider.deployments or ()),
         limits=spec.concurrency,
         timeout=spec.timeout,
         retry=spec.retry,

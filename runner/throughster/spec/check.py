@@ -7,23 +7,27 @@ Everything is checked before the first request, all problems are collected, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from throughster.client import Tool
 from throughster.emulator import Answers, load_answers
 from throughster.errors import HostNotAllowedError, Problem, SettingsError, SpecError
 from throughster.inputs import RowSource, Scan, open_rows
+from throughster.names import did_you_mean
 from throughster.paths import PathProblem, project_root, resolve_inside
 from throughster.prompts import PromptTemplate
 from throughster.providers import PROVIDERS
+from throughster.schema import check_schema
 from throughster.settings import Address, parse_address, resolve_address
 from throughster.spec.check_schema import check_output_schema
 from throughster.spec.check_templates import check_prompt
 from throughster.spec.check_variables import check_variables
+from throughster.spec.model import ToolChoiceSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from throughster.schema import AnswerSchema
     from throughster.spec.model import ProviderSpec, Spec
@@ -59,15 +63,19 @@ class Outside:
 
 @dataclass(frozen=True)
 class Checked:
-    """A spec's parts, ready to use. A part is None, or missing, where a problem stands in its way."""
+    """A spec's parts, ready to use. A part is None, or missing, where a problem stands in its way.
+
+    `addresses`: for each provider its places, several where it has `deployments`. `tools`: in wire-independent form.
+    """
 
     problems: tuple[Problem, ...]
     prompt: PromptTemplate | None
     schema: AnswerSchema | None
     source: RowSource | None
     scan: Scan | None
-    addresses: tuple[Address | None, ...]
+    addresses: tuple[tuple[Address, ...], ...]
     answers: tuple[Answers | None, ...]
+    tools: tuple[Tool, ...] = ()
 
 
 def check_spec(spec: Spec, document: Document, outside: Outside) -> Checked:
@@ -86,7 +94,7 @@ class _Check:
 
     def run(self) -> Checked:
         providers = self._spec.each_provider
-        addresses = tuple(self._address(n, provider) for n, provider in enumerate(providers))
+        addresses = tuple(tuple(self._addresses(n, provider)) for n, provider in enumerate(providers))
         answers = tuple(self._answers(n, provider) for n, provider in enumerate(providers))
         prompt, problems = check_prompt(self._spec.prompt, self._document, self._base, self._root)
         self._problems += problems
@@ -97,9 +105,10 @@ class _Check:
             self._problems += check_variables(
                 self._spec, self._document, prompt, scan, self._outside.variables, own_data=self._outside.data is None
             )
-        return Checked(tuple(self._problems), prompt, schema, source, scan, addresses, answers)
+        tools = tuple(self._tools())
+        return Checked(tuple(self._problems), prompt, schema, source, scan, addresses, answers, tools)
 
-    def _address(self, n: int, spec: ProviderSpec) -> Address | None:
+    def _addresses(self, n: int, spec: ProviderSpec) -> Iterator[Address]:
         path = self._spec.provider_path(n)
         provider = PROVIDERS[spec.name]
         for name, home in _NOT_PARAMS.items():
@@ -108,6 +117,23 @@ class _Check:
                 self._say((*path, "params", name), message, "Remove it here.", key=True)
         for name, message in provider.check_fields([name for name in spec.params if name not in _NOT_PARAMS]):
             self._say((*path, "params", name), message, key=True)
+        if self._spec.output.strategy not in ("auto", *provider.strategies):
+            known = ", ".join(("auto", *provider.strategies))
+            message = f"{provider.title} has no strategy `{self._spec.output.strategy}`."
+            self._say(("output", "strategy"), message, f"It has {known}.")
+        if spec.deployments is None:
+            where = (*path, "api_base") if spec.api_base and self._outside.api_base is None else path
+            yield from self._address(spec, spec.api_base, spec.model, where)
+            return
+        for k, deployment in enumerate(spec.deployments):
+            base, model = deployment.api_base or spec.api_base, deployment.model or spec.model
+            for address in self._address(spec, base, model, (*path, "deployments", k)):
+                yield replace(address, deployment=deployment.model or deployment.api_base)
+
+    def _address(
+        self, spec: ProviderSpec, api_base: str | None, model: str | None, path: Sequence[str | int]
+    ) -> Iterator[Address]:
+        provider = PROVIDERS[spec.name]
         given = self._outside.api_base
         try:
             hosts = self._outside.hosts
@@ -115,22 +141,42 @@ class _Check:
                 hosts = (*hosts, parse_address(given).raw_host or "")
             address = resolve_address(
                 provider,
-                api_base=given or spec.api_base,
+                api_base=given or api_base,
                 from_spec=given is None,
                 api_version=spec.api_version,
-                model=spec.model,
+                model=model,
                 hosts=hosts,
             )
         except (SettingsError, HostNotAllowedError) as error:
-            self._say_provider((*path, "api_base") if spec.api_base and given is None else path, str(error))
-            return None
+            self._say_provider(path, str(error))
+            return
         if address.model is None:
             self._say_provider(
                 path,
                 f"Which model of {provider.title}? Write `{spec.name}:MODEL`, or set {provider.env_prefix}MODEL_NAME, "
                 f"or give --model.",
             )
-        return address
+            return
+        yield replace(address, deployment=address.model) if spec.name == "azure" else address
+
+    def _tools(self) -> Iterator[Tool]:
+        """The tools, each with a schema that can be used; a choice must name one of them."""
+        names = [tool.name for tool in self._spec.tools]
+        for n, spec in enumerate(self._spec.tools):
+            issues = check_schema(spec.parameters, base=self._base, root=self._root) if spec.parameters else []
+            for issue in issues:
+                at = ("tools", n, "parameters", *issue.pointer)
+                self._problems.append(
+                    self._document.problem(at, issue.message, issue.hint, key=True, severity=issue.severity)
+                )
+            if spec.name in names[:n]:
+                self._say(("tools", n, "name"), f"Two tools are called `{spec.name}`.")
+            yield Tool(spec.name, spec.description or "", spec.parameters)
+        choice = self._spec.tool_choice
+        if choice is not None and not names:
+            self._say(("tool_choice",), "`tool_choice` chooses among `tools`, and there are none.")
+        elif isinstance(choice, ToolChoiceSpec) and choice.name not in names:
+            self._say(("tool_choice", "name"), f"There is no tool `{choice.name}`.", did_you_mean(choice.name, names))
 
     def _answers(self, n: int, spec: ProviderSpec) -> Answers | None:
         if spec.answers is None:

@@ -33,9 +33,6 @@ class Unbuilt:
 
 
 NOT_BUILT: tuple[Unbuilt, ...] = (
-    Unbuilt("tools"),
-    Unbuilt("tool_choice"),
-    Unbuilt("stream", values=(True,)),
     Unbuilt("tests"),
     Unbuilt("default_test"),
     Unbuilt("pass_rate"),
@@ -44,12 +41,9 @@ NOT_BUILT: tuple[Unbuilt, ...] = (
     Unbuilt("grader"),
     Unbuilt("budget"),
     Unbuilt("cache", values=("read", "write", "on")),
-    Unbuilt("provider.name", values=("azure", "mistral")),
     Unbuilt("provider.endpoint", values=("responses",)),
-    Unbuilt("provider.deployments"),
     Unbuilt("concurrency.requests_per_minute"),
     Unbuilt("concurrency.tokens_per_minute"),
-    Unbuilt("output.strategy", values=("tool", "guided")),
     Unbuilt("outputs", endings=(".html", ".xml", ".md")),
 )
 """A feature that lands deletes its row here; nothing else knows of it."""
