@@ -16,6 +16,8 @@ from throughster.client.question import Question
 from throughster.client.sending import Sender
 from throughster.client.tools import choice_wire, read_tools
 from throughster.emulator import Emulator, Options
+from throughster.errors import SettingsError
+from throughster.providers import DIALECTS
 from throughster.schema import AnswerSchema
 from throughster.settings import resolve_address
 from throughster.transport import Transport
@@ -38,9 +40,9 @@ class Interface(Calls):
 
     `api_base`: the URL up to `/chat/completions`. `limits`, `timeout`, `retry`: as in a spec. `headers`: go out with
     every request. `params`: the query of every request. `token_provider`: gives an Entra token for each send, in place
-    of a key. `adapt`: leave out, with one warning, sampling fields that the model refuses. What is not given comes from
-    the environment (`<PREFIX>API_BASE`, `API_KEY`, `API_VERSION`, `MODEL_NAME`). Raises SettingsError when something
-    is missing.
+    of a key. `endpoint`: `chat/completions`, or `responses` where the provider has it. `adapt`: leave out, with one
+    warning, sampling fields that the model refuses. What is not given comes from the environment (`<PREFIX>API_BASE`,
+    `API_KEY`, `API_VERSION`, `MODEL_NAME`). Raises SettingsError when something is missing.
 
     A client pickles: the copy has its configuration and opens its own connections; a key that came from the
     environment is read there again.
@@ -62,6 +64,7 @@ class Interface(Calls):
         params: Mapping[str, str] | None = None,
         token_provider: TokenProvider | None = None,
         adapt: bool = True,
+        endpoint: str = "chat/completions",
         address: Address | None = None,
         answers: Answers | None = None,
     ) -> None:
@@ -76,9 +79,13 @@ class Interface(Calls):
             "params": dict(params or {}),
             "token_provider": token_provider,
             "adapt": adapt,
+            "endpoint": endpoint,
             "address": address,
             "answers": answers,
         }
+        if endpoint not in self.provider.endpoints:
+            known = " and ".join(f"`{name}`" for name in self.provider.endpoints)
+            raise SettingsError(f"{self.provider.title} has the endpoints {known}, not `{endpoint}`.")
         self._api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         self._address = address or resolve_address(
             self.provider,
@@ -199,6 +206,7 @@ class Interface(Calls):
                 headers=self._config["headers"],
                 query=self._config["params"],
                 learned=self._learned,
+                dialect=DIALECTS[self._config["endpoint"]],
             )
         return sender
 

@@ -54,31 +54,31 @@ class Question:
         self._stream = stream
         if sender.address.model and "model" not in fields:
             fields = {"model": sender.address.model, **fields}
-        api_version = sender.address.api_version
-        self._fields = sender.provider.build_fields({**fields, **({"stream": True} if stream else {})}, api_version)
-        if stream and sender.provider.asks_for_usage(api_version):
-            self._fields.setdefault("stream_options", {"include_usage": True})
+        self._fields = {**fields, "stream": True} if stream else dict(fields)
         self._encode()
 
     def _encode(self) -> None:
         self._version = self._sender.learned.version
         self._form: Form | None = None
-        fields = self._sender.learned.adapt(self._fields)
+        sender, fields = self._sender, self._fields
         if self._make_form is not None:
             self._form = self._make_form(self._strategies[0] if self._strategies else "")
             fields = {**fields, **self._form.fields}
+        self._wire = sender.dialect.build_fields(sender.provider, fields, sender.address.api_version)
         try:
-            head = orjson.dumps(fields)[:-1]
+            head = orjson.dumps(sender.learned.adapt(self._wire))[:-1]
         except TypeError as error:
             raise RequestError(f"The request cannot be written as JSON: {error}.") from error
-        self._head = head + (b',"messages":' if len(head) > 1 else b'"messages":')
+        key = f'"{sender.dialect.messages_key}":'.encode()
+        self._head = head + (b"," if len(head) > 1 else b"") + key
 
     def body(self, messages: Sequence[Message]) -> bytes:
         """What goes over the wire for these messages. Raises RequestError when they are no JSON."""
         if self._form is not None and self._form.instruction:
             messages = _with_instruction(messages, self._form.instruction)
         try:
-            return self._head + orjson.dumps(self._sender.provider.build_messages(messages)) + b"}"
+            sender = self._sender
+            return self._head + orjson.dumps(sender.dialect.build_messages(sender.provider, messages)) + b"}"
         except TypeError as error:
             raise RequestError(f"The messages cannot be written as JSON: {error}.") from error
 
@@ -176,7 +176,7 @@ class Question:
         learned = self._sender.learned
         if len(self._strategies) > 1 and _lacks_ability(error, self._strategies[0]):
             learned.lack(self._strategies.pop(0))
-        elif not learned.learn(error, self._fields):
+        elif not learned.learn(error, self._wire):
             return False
         self._encode()
         return True

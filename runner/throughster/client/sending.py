@@ -15,7 +15,6 @@ from yarl import URL
 from throughster.client.learning import Learned
 from throughster.errors import AuthError, ProviderError, RateLimitError, ServerError, StreamError, TransportError
 from throughster.limits import Gate, Ticket
-from throughster.providers import chat
 from throughster.redact import one_line, redact
 from throughster.retry import next_delay_s
 from throughster.sse import EventParser
@@ -24,7 +23,9 @@ from throughster.types import Attempt, ReasoningDelta, RetryStats, TextDelta, To
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
+    from throughster.providers import Dialect
     from throughster.providers.base import Provider
+    from throughster.providers.dialect import Assembler
     from throughster.settings import Address
     from throughster.transport import StreamReply, Transport
     from throughster.types import Delta, Limits, Response, Retry, Timeout
@@ -55,6 +56,7 @@ class Sender:
         headers: Mapping[str, str],
         query: Mapping[str, str],
         learned: Learned,
+        dialect: Dialect,
     ) -> None:
         self.provider = provider
         self.address = address
@@ -70,7 +72,8 @@ class Sender:
             self._headers = {**provider.auth_headers(address.key.get_secret_value()), **self._headers}
         self.source = f"{provider.name}:{address.model or ''}".removesuffix(":")
         self.learned = learned
-        self._url = self._address_of(chat.PATH)
+        self.dialect = dialect
+        self._url = self._address_of(dialect.path)
         self._version: tuple[int, ...] | None = None
 
     @property
@@ -100,7 +103,7 @@ class Sender:
                 reply = await self._transport.send("POST", self._url, headers, body, self.timeout)
                 if reply.status != 200:
                     raise self._error(reply.status, reply.headers, reply.body)
-                return chat.parse_response(
+                return self.dialect.parse_response(
                     reply.body,
                     source=self.source,
                     deployment=self.address.deployment,
@@ -138,7 +141,7 @@ class Sender:
     async def _stream_once(self, body: bytes, course: _Course) -> AsyncGenerator[list[Delta] | Response, None]:
         began_at = course.now()
         first_at: float | None = None
-        assembler = chat.Assembler()
+        assembler = self.dialect.assembler()
         headers = self._headers if self._token_provider is None else await self._fresh_headers()
         async with self._transport.stream("POST", self._url, headers, body, self.timeout) as reply:
             if reply.status != 200:
@@ -205,7 +208,12 @@ class Sender:
                 http_status=status,
                 retryable=False,
             )
-        return self.provider.parse_error(status, headers, body)
+        error = self.provider.parse_error(status, headers, body)
+        if "v1/responses" in str(error) and self.dialect.path != "/responses":
+            error.args = (
+                f'{error} Set the endpoint: `endpoint: responses` in a spec, endpoint="responses" in Python.',
+            )
+        return error
 
     def hide_secrets(self, error: ProviderError) -> None:
         """A server may echo the key in its message."""
@@ -280,7 +288,7 @@ def _pushed_back(error: ProviderError) -> bool:
     return isinstance(error, RateLimitError) or error.http_status in _STATUS_OVERLOADED
 
 
-async def _deltas(reply: StreamReply, assembler: chat.Assembler) -> AsyncGenerator[list[Delta], None]:
+async def _deltas(reply: StreamReply, assembler: Assembler) -> AsyncGenerator[list[Delta], None]:
     """The deltas of a stream, a list for each piece that brought events. Raises StreamError when it ends too early."""
     parser = EventParser()
     async for chunk in reply.chunks():

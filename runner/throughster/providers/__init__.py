@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from throughster.providers.azure import Azure
+from throughster.providers.chat import Chat
+from throughster.providers.dialect import Dialect
 from throughster.providers.mistral import Mistral
 from throughster.providers.offline import Offline
 from throughster.providers.openai import OpenAi
+from throughster.providers.responses import Responses
 from throughster.providers.vllm import Vllm
 
 if TYPE_CHECKING:
     from throughster.providers.base import Provider
 
-__all__ = ["PROVIDERS"]
+__all__ = ["DIALECTS", "PROVIDERS", "Dialect"]
+
+DIALECTS: dict[str, Dialect] = {"chat/completions": Chat(), "responses": Responses()}
 
 PROVIDERS: dict[str, Provider] = {
     provider.name: provider for provider in (Offline(), OpenAi(), Azure(), Mistral(), Vllm())

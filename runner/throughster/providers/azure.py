@@ -43,7 +43,7 @@ class Azure(OpenAi):
         else:
             resource = _V1.sub("", base).removesuffix("/openai")
             base = f"{resource}/openai/deployments/{model}"
-        return f"{resource}/openai{path}" if path == "/models" else base + path
+        return f"{resource}/openai{path}" if path in ("/models", "/responses") else base + path
 
     def query(self, api_version: str | None) -> Mapping[str, str]:
         """The v1 API takes `preview` as a version; its default is never sent."""

@@ -47,6 +47,7 @@ class Provider:
     """Whether `strict: true` restricts which schemas are taken."""
     strict_tools: ClassVar[bool] = True
     """Whether a tool may say `strict: true`, so that its arguments are held to its schema."""
+    endpoints: ClassVar[tuple[str, ...]] = ("chat/completions", "responses")
     request_id_headers: ClassVar[tuple[str, ...]] = ("x-request-id",)
     starts_emulator: ClassVar[bool] = False
     version_path: ClassVar[str | None] = None

@@ -13,6 +13,7 @@ import orjson
 
 from throughster.errors import ServerError, StreamError
 from throughster.providers.failure import Said, classify, read_body
+from throughster.providers.values import as_text, no_answer, parse_arguments
 from throughster.types import (
     FinishDelta,
     ReasoningDelta,
@@ -27,14 +28,43 @@ from throughster.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from throughster.errors import ProviderError
-    from throughster.types import Delta
+    from throughster.providers.base import Provider
+    from throughster.types import Delta, Message
 
-__all__ = ["PATH", "Assembler", "parse_response"]
+__all__ = ["Assembler", "Chat", "parse_response"]
 
-PATH = "/chat/completions"
+
+class Chat:
+    """The dialect of `/chat/completions`, which every provider speaks."""
+
+    path = "/chat/completions"
+    messages_key = "messages"
+
+    def check_fields(self, provider: Provider, names: Sequence[str]) -> list[tuple[str, str]]:
+        """The names that the provider does not take, each with what is wrong with it."""
+        return provider.check_fields(names)
+
+    def build_fields(self, provider: Provider, request: Mapping[str, Any], api_version: str | None) -> dict[str, Any]:
+        """The wire fields of a request, messages left out. Raises RequestError on a field that is not taken."""
+        fields = provider.build_fields(request, api_version)
+        if fields.get("stream") and provider.asks_for_usage(api_version):
+            fields.setdefault("stream_options", {"include_usage": True})
+        return fields
+
+    def build_messages(self, provider: Provider, messages: Sequence[Message]) -> Sequence[Any]:
+        """The messages as the provider wants them; the caller's are never changed."""
+        return provider.build_messages(messages)
+
+    def parse_response(self, body: bytes, **about: Any) -> Response:
+        """See the module's `parse_response`."""
+        return parse_response(body, **about)
+
+    def assembler(self) -> Assembler:
+        """What puts the chunks of one stream together."""
+        return Assembler()
 
 
 def parse_response(body: bytes, **about: Any) -> Response:
@@ -48,7 +78,7 @@ def parse_response(body: bytes, **about: Any) -> Response:
         choice = choices[0] if choices else {}
         message = choice.get("message") or {}
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        raise _no_completion(body) from None
+        raise no_answer(body, "chat completion") from None
     content = message.get("content")
     reasoning = message.get("reasoning") or message.get("reasoning_content")
     if not isinstance(content, str):
@@ -84,15 +114,10 @@ def parse_usage(usage: Mapping[str, Any]) -> Usage:
     return Usage(prompt, completion, usage.get("total_tokens") or prompt + completion, cached, reasoning)
 
 
-def _no_completion(body: bytes) -> ProviderError:
-    said = read_body(body)
-    return ServerError(f"The reply is no chat completion: {said.message[:300] or 'an empty body'}", http_status=200)
-
-
 def _flatten(content: Any) -> tuple[str, str]:
     """Text and reasoning of a content that is null or a list of parts (Mistral)."""
     if not isinstance(content, list):
-        return ("" if content is None else _as_text(content)), ""
+        return ("" if content is None else as_text(content)), ""
     text, thinking = [], []
     for part in content:
         if isinstance(part, str):
@@ -106,26 +131,10 @@ def _flatten(content: Any) -> tuple[str, str]:
     return "".join(text), "".join(thinking)
 
 
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
-
-
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:
     function = call.get("function") or call.get("custom") or {}
     arguments = function.get("arguments", function.get("input"))
     return ToolCall(call.get("id") or "", function.get("name") or "", parse_arguments(arguments))
-
-
-def parse_arguments(arguments: Any) -> Any:
-    """Arguments come as JSON text, as a JSON value, or as nothing; text that is no JSON stays text."""
-    if not isinstance(arguments, str):
-        return {} if arguments is None else arguments
-    if not arguments.strip():
-        return {}
-    try:
-        return orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        return arguments
 
 
 class _Call:
@@ -260,7 +269,7 @@ class Assembler:
         if (name := function.get("name")) and not call.name:  # some servers repeat the name in every piece
             call.name = said_name = name
         arguments = function.get("arguments")
-        arguments = "" if arguments is None else _as_text(arguments)
+        arguments = "" if arguments is None else as_text(arguments)
         call.arguments.append(arguments)
         deltas.append(ToolCallDelta(call.index, said_id, said_name, arguments))
 

@@ -31,6 +31,7 @@ class Mistral(Provider):
         "random_seed", "reasoning_effort", "repetition_penalty", "safe_prompt", "service_tier", "top_k",
         "top_prompt_logprobs",
     }  # fmt: skip
+    endpoints = ("chat/completions",)
     request_id_headers = ("mistral-correlation-id", "x-kong-request-id", "x-request-id")
 
     def renames(self, api_version: str | None) -> Mapping[str, str]:  # noqa: ARG002

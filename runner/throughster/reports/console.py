@@ -156,14 +156,14 @@ class ConsoleReport:
                 more = event.summary.asked - len(self._first)
                 if more > 0:
                     self._out.print(f"... and {more:,} more in {event.journal}")
-            self._out.print(_summary_line(event.summary), style=_style(event.summary))
+            self._out.print(_summary_line(event.summary), style=_style(event.summary), soft_wrap=True)
         self._print_failures(event.summary)
         if not self._quiet:
             self._out.print(f"Results: {event.journal}", soft_wrap=True)
 
     def _print_failures(self, summary: Summary) -> None:
         for reason, count in self._failures.most_common(_SHOWN_FAILURES):
-            self._err.print(Text(f"  {_many(count, 'row')}: {reason}", style="red"))
+            self._err.print(Text(f"  {_many(count, 'row')}: {reason}", style="red"), soft_wrap=True)
         rest = len(self._failures) - _SHOWN_FAILURES
         if rest > 0:
             self._err.print(
@@ -171,7 +171,7 @@ class ConsoleReport:
             )
         if summary.stopped_by:
             left = "" if summary.total is None else f" {_many(summary.total - summary.asked, 'row')} not asked."
-            self._err.print(Text(f"Stopped early: {one_line(summary.stopped_by, 400)}{left}", style="bold red"))
+            self._err.print(Text(f"Stopped early: {one_line(summary.stopped_by, 400)}{left}", style="bold red"), soft_wrap=True)
 
     def _done(self) -> str:
         done = self._counts.total()

@@ -62,13 +62,19 @@ class Target:
     limits: Limits
     timeout: Timeout
     retry: Retry
+    endpoint: str = "chat/completions"
     answers: Answers | None = None
 
     def client(self) -> Calls:
         """A client; where there are several deployments, a balancer of one for each."""
         clients = [
             CLIENTS[self.provider](
-                address=address, limits=self.limits, timeout=self.timeout, retry=self.retry, answers=self.answers
+                address=address,
+                limits=self.limits,
+                timeout=self.timeout,
+                retry=self.retry,
+                endpoint=self.endpoint,
+                answers=self.answers,
             )
             for address in self.addresses
         ]
@@ -226,6 +232,7 @@ def _target(spec: Spec, provider: ProviderSpec, addresses: tuple[Address, ...], 
         limits=spec.concurrency,
         timeout=spec.timeout,
         retry=spec.retry,
+        endpoint=provider.endpoint,
         answers=answers,
     )
 

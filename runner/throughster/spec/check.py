@@ -18,7 +18,7 @@ from throughster.inputs import RowSource, Scan, open_rows
 from throughster.names import did_you_mean
 from throughster.paths import PathProblem, project_root, resolve_inside
 from throughster.prompts import PromptTemplate
-from throughster.providers import PROVIDERS
+from throughster.providers import DIALECTS, PROVIDERS
 from throughster.schema import check_schema
 from throughster.settings import Address, parse_address, resolve_address
 from throughster.spec.check_schema import check_output_schema
@@ -115,7 +115,10 @@ class _Check:
             if name in spec.params:
                 message = f"`{name}` is no sampling parameter; it is set with {home}."
                 self._say((*path, "params", name), message, "Remove it here.", key=True)
-        for name, message in provider.check_fields([name for name in spec.params if name not in _NOT_PARAMS]):
+        if spec.endpoint not in provider.endpoints:
+            self._say((*path, "endpoint"), f"{provider.title} has no endpoint `{spec.endpoint}`.")
+        given = [name for name in spec.params if name not in _NOT_PARAMS]
+        for name, message in DIALECTS[spec.endpoint].check_fields(provider, given):
             self._say((*path, "params", name), message, key=True)
         if self._spec.output.strategy not in ("auto", *provider.strategies):
             known = ", ".join(("auto", *provider.strategies))

@@ -41,7 +41,6 @@ NOT_BUILT: tuple[Unbuilt, ...] = (
     Unbuilt("grader"),
     Unbuilt("budget"),
     Unbuilt("cache", values=("read", "write", "on")),
-    Unbuilt("provider.endpoint", values=("responses",)),
     Unbuilt("concurrency.requests_per_minute"),
     Unbuilt("concurrency.tokens_per_minute"),
     Unbuilt("outputs", endings=(".html", ".xml", ".md")),

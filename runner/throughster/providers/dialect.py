@@ -1,0 +1,53 @@
+"""What a dialect is: how a request is written and an answer is read, whoever the provider is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from throughster.providers.base import Provider
+    from throughster.types import Delta, Message, Response
+
+__all__ = ["Assembler", "Dialect"]
+
+
+class Assembler(Protocol):
+    """Puts the events of one stream together.
+
+    `complete`: the stream may end here; `done`: it has. `text`: what has arrived of the answer's text.
+    """
+
+    complete: bool
+    done: bool
+
+    @property
+    def text(self) -> str: ...
+
+    def feed(self, data: bytes, event: str = ...) -> list[Delta]:
+        """The deltas in one event. Raises the provider's error when the event is one."""
+        ...
+
+    def response(self, **about: Any) -> Response:
+        """The whole answer so far."""
+        ...
+
+
+class Dialect(Protocol):
+    """One of the provider's interfaces. Requests reach it with the names of chat completions."""
+
+    path: str
+    messages_key: str
+
+    def check_fields(self, provider: Provider, names: Sequence[str]) -> list[tuple[str, str]]: ...
+
+    def build_fields(
+        self, provider: Provider, request: Mapping[str, Any], api_version: str | None
+    ) -> dict[str, Any]: ...
+
+    def build_messages(self, provider: Provider, messages: Sequence[Message]) -> Sequence[Any]: ...
+
+    def parse_response(self, body: bytes, **about: Any) -> Response: ...
+
+    def assembler(self) -> Assembler: ...

@@ -1,0 +1,35 @@
+"""Small things that both dialects read the same way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from throughster.errors import ServerError
+from throughster.providers.failure import read_body
+
+__all__ = ["as_text", "no_answer", "parse_arguments"]
+
+
+def as_text(value: Any) -> str:
+    """Text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def parse_arguments(arguments: Any) -> Any:
+    """Arguments come as JSON text, as a JSON value, or as nothing; text that is no JSON stays text."""
+    if not isinstance(arguments, str):
+        return {} if arguments is None else arguments
+    if not arguments.strip():
+        return {}
+    try:
+        return orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return arguments
+
+
+def no_answer(body: bytes, kind: str) -> ServerError:
+    """The error of a reply under status 200 that is no `kind`."""
+    said = read_body(body)
+    return ServerError(f"The reply is no {kind}: {said.message[:300] or 'an empty body'}", http_status=200)
