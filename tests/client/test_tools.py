@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from throughster import errors
 from throughster.client import MistralInterface, OpenAiInterface, VllmInterface
-from throughster.client.tools import read_tools
+from throughster.tools import read_tools
 from throughster.emulator import Emulator, Options
 from throughster.providers import PROVIDERS
 

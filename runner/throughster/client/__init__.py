@@ -16,7 +16,6 @@ from throughster.client.clients import (
 from throughster.client.interface import Interface
 from throughster.client.question import Question
 from throughster.client.stream import Stream
-from throughster.client.tools import Tool
 
 __all__ = [
     "CLIENTS",
@@ -28,7 +27,6 @@ __all__ = [
     "OpenAiInterface",
     "Question",
     "Stream",
-    "Tool",
     "VllmInterface",
     "VllmOpenAiInterface",
     "create_interface",

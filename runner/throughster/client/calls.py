@@ -12,8 +12,8 @@ from throughster.client.question import content_filter_error
 from throughster.client.rounds import prepared, run_tools
 from throughster.client.scoring import nlg_score, scored_request
 from throughster.client.stream import Stream
-from throughster.client.tools import tool_message
 from throughster.errors import RequestError
+from throughster.tools import tool_message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence

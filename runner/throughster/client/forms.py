@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from throughster.client.tools import Tool, tool_message
 from throughster.schema import drop_added_nulls, strict_schema
 from throughster.strictjson import JsonProblem, parse_json
+from throughster.tools import Tool, tool_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,12 +14,11 @@ from throughster.client.forms import FORMS, ToolsForm
 from throughster.client.learning import Learned
 from throughster.client.question import Question
 from throughster.client.sending import Sender
-from throughster.client.tools import choice_wire, read_tools
-from throughster.emulator import Emulator, Options
 from throughster.errors import SettingsError
 from throughster.providers import DIALECTS
 from throughster.schema import AnswerSchema
 from throughster.settings import resolve_address
+from throughster.tools import choice_wire, read_tools
 from throughster.transport import Transport
 from throughster.types import Limits, Retry, Timeout
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from throughster.client.calls import Schema
     from throughster.client.forms import Form
-    from throughster.emulator import Answers
+    from throughster.emulator import Answers, Emulator
     from throughster.providers.base import Provider
     from throughster.settings import Address, TokenProvider
 
@@ -191,9 +190,10 @@ class Interface(Calls):
         if sender is None:
             address = self._address
             if self.provider.starts_emulator and not address.api_base:
-                emulator = self._emulators[loop] = Emulator(
-                    Options(answers=self._config["answers"], reasoning_models="never")
-                )
+                from throughster.emulator import Emulator, Options  # a web server, for whoever has no model at hand
+
+                options = Options(answers=self._config["answers"], reasoning_models="never")
+                emulator = self._emulators[loop] = Emulator(options)
                 await emulator.start()
                 address = replace(address, api_base=emulator.api_base)
             sender = self._senders[loop] = Sender(

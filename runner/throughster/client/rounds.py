@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from throughster.client.tools import read_tools
 from throughster.errors import RequestError
 from throughster.redact import one_line
+from throughster.tools import read_tools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from throughster.client.tools import Tool
+    from throughster.tools import Tool
     from throughster.types import Message, Response, ToolCall
 
 __all__ = ["prepared", "run_tools"]

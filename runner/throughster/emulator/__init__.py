@@ -1,12 +1,19 @@
 """A real HTTP server that speaks the providers' dialects: for the `offline` provider, tests and benchmarks.
 
 Written from the providers' documented wire formats alone; it shares no code with the client, so that the two cannot
-share a misreading.
+share a misreading. The server is imported when it is first used: reading an answers file needs none of it.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from throughster.emulator.answers import Answers, Entry, load_answers, parse_answers
 from throughster.emulator.exchange import DialectName, Options, RecordedRequest, Reply, Route
-from throughster.emulator.server import Emulator, serve
+
+if TYPE_CHECKING:
+    from throughster.emulator.server import Emulator, serve
 
 __all__ = [
     "Answers",
@@ -21,3 +28,9 @@ __all__ = [
     "parse_answers",
     "serve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Emulator", "serve"):
+        return getattr(importlib.import_module("throughster.emulator.server"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

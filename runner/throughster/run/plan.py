@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from throughster.balance import LoadBalancer
-from throughster.client import CLIENTS, Calls, Tool
 from throughster.errors import Problem
+from throughster.providers import PROVIDERS
 from throughster.run.rows import Choice, Rows
 from throughster.run.values import Converted
 from throughster.spec.check import Checked, Outside, check_spec
@@ -19,12 +18,14 @@ from throughster.spec.model import ToolChoiceSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from throughster.client import Calls
     from throughster.emulator import Answers
     from throughster.prompts import PromptTemplate
     from throughster.schema import AnswerSchema
     from throughster.settings import Address
     from throughster.spec import Override, Spec
     from throughster.spec.model import PriceSpec, ProviderSpec
+    from throughster.tools import Tool
     from throughster.types import Limits, Retry, Timeout, Usage
 
 __all__ = ["Options", "Plan", "Target", "prepare"]
@@ -67,6 +68,9 @@ class Target:
 
     def client(self) -> Calls:
         """A client; where there are several deployments, a balancer of one for each."""
+        from throughster.balance import LoadBalancer  # with the network, which a check of the spec does not need
+        from throughster.client import CLIENTS
+
         clients = [
             CLIENTS[self.provider](
                 address=address,
@@ -212,7 +216,7 @@ def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
     notes = tuple(
         f"{target.label}: the answers are canned; no model is asked."
         for target in targets
-        if CLIENTS[target.provider].provider.starts_emulator
+        if PROVIDERS[target.provider].starts_emulator
     )
     return Plan(spec.name, file, spec, checked.prompt, checked.schema, checked.tools, rows, targets, notes)
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from throughster.client import Tool
 from throughster.emulator import Answers, load_answers
 from throughster.errors import HostNotAllowedError, Problem, SettingsError, SpecError
 from throughster.inputs import RowSource, Scan, open_rows
@@ -25,6 +24,7 @@ from throughster.spec.check_schema import check_output_schema
 from throughster.spec.check_templates import check_prompt
 from throughster.spec.check_variables import check_variables
 from throughster.spec.model import ToolChoiceSpec
+from throughster.tools import Tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
