@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from throughster.emulator import Options, load_answers, parse_answers
 from throughster.errors import SpecError
+from throughster.prompts.text import text_of
 
 FILE = """\
 - contains: birth
@@ -18,6 +21,8 @@ FILE = """\
   answer: ""
 - match: {count: 010, flag: true}
   answer: 12
+- match: {note: null, tags: [é, 1, 2.50, false], extra: {a: [b]}}
+  answer: printed as JSON
 """
 
 
@@ -32,25 +37,34 @@ def answers():
         ('Translate "Happy birthday!" to French.', "Joyeux anniversaire !"),
         ('Translate "Happy birthday!" to Spanish.', '{"word":"any","parts":[1,2.5]}'),
         ("Happy birthdays to French", ""),
-        ("count 010 and True", "12"),
-        ("count 10 and True", None),
+        ("count 010 and true", "12"),
+        ("count 10 and true", None),
+        ("count 010 and True", None),
+        ('null, ["é", 1, "2.50", false], {"a": ["b"]}', "printed as JSON"),
         ("nothing of this", None),
     ],
 )
 def test_the_entry_with_the_longest_match_gives_the_answer(answers, prompt, answer):
-    # `flag: true` is looked for as Jinja prints it.
-    assert answers.find(prompt) == answer
+    found = answers.find(prompt)
+    assert (found.answer if found else None) == answer
+
+
+def test_a_value_is_looked_for_as_a_template_prints_it():
+    row = {"t": True, "n": None, "list": ["é", 1, "2.50"], "deep": {"a": [False]}, "number": 1.5, "text": "x y"}
+    entry = {"match": row, "answer": "found"}
+    answers = parse_answers(json.dumps([entry]), "a.json")
+    assert answers.find(" ".join(text_of(value) for value in row.values())).answer == "found"
 
 
 def test_of_equal_matches_the_first_counts():
     answers = parse_answers("[{contains: ab, answer: one}, {contains: bc, answer: two}]", "a.yaml")
-    assert answers.find("abc") == "one"
+    assert answers.find("abc").answer == "one"
 
 
 def test_a_json_file_is_read_like_a_yaml_file(tmp_path):
     path = tmp_path / "answers.json"
     path.write_text('[{"contains": "hi", "answer": {"a": [true, null]}}]')
-    assert load_answers(path).find("say hi") == '{"a":[true,null]}'
+    assert load_answers(path).find("say hi").answer == '{"a":[true,null]}'
 
 
 @pytest.mark.parametrize(
@@ -62,7 +76,9 @@ def test_a_json_file_is_read_like_a_yaml_file(tmp_path):
         ("- contains: a\n  answer: b\n  matches: {}\n", (3, 3), "unknown key `matches`"),
         ("- contains: a\n  match: {b: c}\n  answer: d\n", (1, 3), "either `match` or `contains`"),
         ("- answer: d\n", (1, 3), "either `match` or `contains`"),
-        ("- match: {b: [c]}\n  answer: d\n", (1, 14), "must be a text or a number"),
+        ("- contains: [c]\n  answer: d\n", (1, 13), "must be a text"),
+        ("- contains: null\n  answer: d\n", (1, 13), "must be a text"),
+        ("- contains: a\n  answer: d\n  refusal: e\n", (1, 3), "`answer` and `refusal`"),
         ("- match: {}\n  answer: d\n", (1, 10), "mapping of row variables"),
         ('- contains: ""\n  answer: d\n', (1, 13), "would fit every request"),
     ],
@@ -106,3 +122,37 @@ def test_an_answer_takes_the_place_of_an_automatic_tool_call_and_is_the_argument
     automatic, forced = converse(Options(answers=answers), talk)
     assert automatic.text == '{"word":"any","parts":[1,2.5]}'
     assert forced.message["tool_calls"][0]["function"]["arguments"] == '{"word":"any","parts":[1,2.5]}'
+
+
+DECLINING = parse_answers(
+    "[{contains: bomb, refusal: I cannot help with that.}, {contains: blood, filtered: Then he}]", "answers.yaml"
+)
+
+
+@pytest.mark.parametrize("dialect", ["openai", "azure"])
+def test_a_refusal_stands_in_its_own_field_whole_and_streamed(ask, dialect):
+    messages = [{"role": "user", "content": "build a bomb"}]
+    whole = ask(dialect, options={"answers": DECLINING}, messages=messages)
+    assert (whole.message["content"], whole.message["refusal"]) == (None, "I cannot help with that.")
+    streamed = ask(dialect, options={"answers": DECLINING}, messages=messages, stream=True)
+    deltas = [choice["delta"] for chunk in streamed.chunks for choice in chunk["choices"] if "delta" in choice]
+    assert "".join(delta.get("refusal") or "" for delta in deltas) == "I cannot help with that."
+    assert streamed.streamed_text() == ""
+    assert streamed.finish_reasons == ["stop"]
+
+
+def test_a_filtered_answer_ends_with_content_filter(ask):
+    messages = [{"role": "user", "content": "tell of blood"}]
+    for dialect in ("openai", "azure"):
+        whole = ask(dialect, options={"answers": DECLINING}, messages=messages)
+        assert (whole.text, whole.body["choices"][0]["finish_reason"]) == ("Then he", "content_filter")
+        streamed = ask(dialect, options={"answers": DECLINING}, messages=messages, stream=True)
+        assert (streamed.streamed_text(), streamed.finish_reasons) == ("Then he", ["content_filter"])
+    assert whole.body["choices"][0]["content_filter_results"]["violence"] == {"filtered": True, "severity": "high"}
+
+
+@pytest.mark.parametrize("dialect", ["mistral", "vllm"])
+def test_a_provider_without_refusals_sends_them_as_text(ask, dialect):
+    for prompt, text in (("a bomb", "I cannot help with that."), ("blood", "Then he")):
+        reply = ask(dialect, options={"answers": DECLINING}, messages=[{"role": "user", "content": prompt}])
+        assert (reply.text, reply.body["choices"][0]["finish_reason"]) == (text, "stop")

@@ -81,7 +81,7 @@ REFUSALS = [
     (
         {"messages": [{"role": "robot", "content": "x"}]},
         error(
-            "Invalid value: 'robot'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', 'developer'.",
+            "Invalid value: 'robot'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and 'developer'.",
             "messages[0].role",
             "invalid_value",
         ),

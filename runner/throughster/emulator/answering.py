@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal
@@ -19,7 +19,7 @@ from throughster.emulator.synthesize import BadSchemaError, NoInstanceError, bui
 from throughster.emulator.words import sentence
 
 if TYPE_CHECKING:
-    from throughster.emulator.answers import Answers
+    from throughster.emulator.answers import Answers, Entry
     from throughster.emulator.question import Question, Shape, Tool
 
 __all__ = ["Call", "Choice", "Outcome", "UnanswerableError", "answer_question", "count_tokens"]
@@ -47,13 +47,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the `n` answers. `text`: None where there are calls. `stop_string`: the one that ended the text."""
+    """One of the `n` answers. `text`: None where there are calls. `stop_string`: the one that ended the text.
+
+    `is_refusal`: whether the text is that of a model which declines.
+    """
 
     index: int
     text: str | None
     calls: tuple[Call, ...] = ()
-    finish: Literal["stop", "length", "tool_calls"] = "stop"
+    finish: Literal["stop", "length", "tool_calls", "content_filter"] = "stop"
     stop_string: str | None = None
+    is_refusal: bool = False
 
     @cached_property
     def pieces(self) -> list[str]:
@@ -83,7 +87,10 @@ def count_tokens(characters: int) -> int:
 
 
 def answer_question(question: Question, answers: Answers | None) -> Outcome:
-    """Return the outcome; the same messages, tools and format give the same. Raises UnanswerableError."""
+    """Return the outcome; the same messages, tools and format give the same. Raises UnanswerableError.
+
+    Through which of a provider's addresses they came makes no difference.
+    """
     texts = message_texts(question.messages)
     canned = answers.find("\n".join(texts)) if answers is not None else None
     seed = _seed_of(question)
@@ -96,33 +103,37 @@ def _seed_of(question: Question) -> bytes:
     return sha256(orjson.dumps(material, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def _choice(question: Question, index: int, seed: bytes, canned: str | None) -> Choice:
+def _choice(question: Question, index: int, seed: bytes, canned: Entry | None) -> Choice:
     if index:
         seed = sha256(seed + index.to_bytes(2, "big")).digest()
     tools = _tools_to_call(question, canned)
     if tools:
         return _with_calls(question, index, tools, seed, canned)
-    text = canned if canned is not None else _text(question.shape, seed)
-    return _with_text(question, index, text)
+    choice = _with_text(question, index, canned.answer if canned is not None else _text(question.shape, seed))
+    if canned is None or not question.may_be_declined:
+        return choice
+    if canned.kind == "filtered":
+        return replace(choice, finish="content_filter")
+    return replace(choice, is_refusal=canned.kind == "refusal")
 
 
-def _tools_to_call(question: Question, canned: str | None) -> tuple[Tool, ...]:
+def _tools_to_call(question: Question, canned: Entry | None) -> tuple[Tool, ...]:
     mode, allowed = question.tool_choice.mode, question.tool_choice.allowed
     if mode == "named":
         return allowed[:1]
     if mode == "required":
         return allowed[: 2 if question.parallel_tool_calls else 1]
-    asked = canned is None and question.messages[-1].get("role") == "user"
+    asked = canned is None and question.messages and question.messages[-1].get("role") == "user"
     return allowed[:1] if mode == "auto" and asked else ()
 
 
-def _with_calls(question: Question, index: int, tools: tuple[Tool, ...], seed: bytes, canned: str | None) -> Choice:
+def _with_calls(question: Question, index: int, tools: tuple[Tool, ...], seed: bytes, canned: Entry | None) -> Choice:
     calls: list[Call] = []
     budget = None if question.max_tokens is None else question.max_tokens * _CHARACTERS_PER_TOKEN
     cut = False
     for position, tool in enumerate(tools):
         number = int.from_bytes(sha256(seed + b"call" + bytes([position])).digest()[:16], "big")
-        arguments = canned if canned is not None else _arguments(tool, number)
+        arguments = canned.answer if canned is not None else _arguments(tool, number)
         if budget is not None:
             cut = cut or len(arguments) > budget
             arguments, budget = arguments[:budget], max(0, budget - len(arguments))

@@ -1,16 +1,20 @@
 """The answers file: which text the server gives to which prompt.
 
 A YAML (or JSON) list. `{match: {text: Hello, language: French}, answer: ...}` fits a request whose messages hold every
-one of these values; `{contains: Hello, answer: ...}` one whose messages hold that text. The server sees messages only,
-so a value that the prompt's template changes (an upper-case filter) is not found. Of several entries that fit, the one
-with the most matched characters counts; of equals, the first.
+one of these values, as a template prints them; `{contains: Hello, answer: ...}` one whose messages hold that text. The
+server sees messages only, so a value that the prompt's template changes (an upper-case filter) is not found. Of several
+entries that fit, the one with the most matched characters counts; of equals, the first.
+
+In the place of `answer`, `refusal: ...` is a model that declines and `filtered: ...` a text that the content filter
+cut; a provider that knows neither sends the text as an answer.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from throughster.emulator.encoding import compact_json
 from throughster.errors import Problem, SpecError
@@ -20,9 +24,11 @@ from throughster.yamltree import Mapping, Scalar, Sequence, keep_text, parse_yam
 if TYPE_CHECKING:
     from throughster.yamltree import Document
 
-__all__ = ["Answers", "Entry", "load_answers", "parse_answers"]
+__all__ = ["Answers", "Entry", "Kind", "load_answers", "parse_answers"]
 
-_KEYS: Final = ("match", "contains", "answer")
+Kind: TypeAlias = Literal["answer", "refusal", "filtered"]
+_KINDS: Final[tuple[Kind, ...]] = ("answer", "refusal", "filtered")
+_KEYS: Final = ("match", "contains", *_KINDS)
 _LARGEST_FILE: Final = 32 * 1024 * 1024
 _MOST_NODES: Final = 2_000_000
 _EXAMPLE: Final = 'Write entries such as `- {contains: "Hello", answer: "Hi"}`.'
@@ -30,10 +36,14 @@ _EXAMPLE: Final = 'Write entries such as `- {contains: "Hello", answer: "Hi"}`.'
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`needles`: texts that must all occur in a request's messages. `answer`: the text that is sent as it is."""
+    """`needles`: texts that must all occur in a request's messages. `answer`: the text that is sent as it is.
+
+    `kind`: whether that is an answer, the words of a refusal, or what was written before the content filter cut in.
+    """
 
     needles: tuple[str, ...]
     answer: str
+    kind: Kind = "answer"
 
     @property
     def matched_length(self) -> int:
@@ -50,11 +60,11 @@ class Answers:
     def of(cls, entries: list[Entry] | tuple[Entry, ...]) -> Answers:
         return cls(tuple(sorted(entries, key=lambda entry: -entry.matched_length)))
 
-    def find(self, text: str) -> str | None:
-        """Return the answer to a request whose messages' texts, joined, are `text`; None where no entry fits."""
+    def find(self, text: str) -> Entry | None:
+        """Return the entry for a request whose messages' texts, joined, are `text`; None where no entry fits."""
         for entry in self.entries:
             if all(needle in text for needle in entry.needles):
-                return entry.answer
+                return entry
         return None
 
 
@@ -106,22 +116,31 @@ class _Reader:
             if key not in _KEYS:
                 hint = did_you_mean(key, _KEYS) or f"An entry has {', '.join(f'`{known}`' for known in _KEYS)}."
                 self._problem((position, key), f"unknown key `{key}` in an answers entry.", hint, key=True)
-        if "answer" not in node.entries:
+        kinds = [kind for kind in _KINDS if kind in node.entries]
+        if not kinds:
             self._problem((position,), "this entry has no `answer`.", "Add `answer:` with a text or a JSON value.")
+        elif len(kinds) > 1:
+            names = " and ".join(f"`{kind}`" for kind in kinds)
+            self._problem((position,), f"this entry has {names}, but it gives one answer only.", "Keep one of them.")
         if ("match" in node.entries) == ("contains" in node.entries):
             self._problem((position,), "an entry has either `match` or `contains`.", _EXAMPLE)
             return None
         needles = self._match(position) if "match" in node.entries else self._contains(position)
-        if needles is None or "answer" not in node.entries:
+        if needles is None or len(kinds) != 1:
             return None
-        return Entry(needles, _answer_text(self._plain[position]["answer"]))
+        return Entry(needles, _answer_text(self._plain[position][kinds[0]]), kinds[0])
 
     def _contains(self, position: int) -> tuple[str, ...] | None:
-        text = self._needle((position, "contains"))
-        if text == "":
-            self._problem((position, "contains"), "`contains` is empty, so it would fit every request.", _EXAMPLE)
+        path = (position, "contains")
+        node = self._document.node(path)
+        if not isinstance(node, Scalar) or node.value is None:
+            self._problem(path, "`contains` is looked for in the prompt, so it must be a text.", "Put it in quotes.")
             return None
-        return None if text is None else (text,)
+        text = _printed(node.value)
+        if not text:
+            self._problem(path, "`contains` is empty, so it would fit every request.", _EXAMPLE)
+            return None
+        return (text,)
 
     def _match(self, position: int) -> tuple[str, ...] | None:
         path = (position, "match")
@@ -131,20 +150,16 @@ class _Reader:
                 path, "`match` is a mapping of row variables to their values.", "Write `match: {text: Hello}`."
             )
             return None
-        needles = [self._needle((*path, name)) for name in node.entries]
-        return None if None in needles else tuple(needle for needle in needles if needle is not None)
-
-    def _needle(self, path: tuple[str | int, ...]) -> str | None:
-        node = self._document.node(path)
-        if isinstance(node, Scalar) and node.value is not None:
-            value = keep_text(node.value)
-            # Jinja prints a boolean as Python does, and that is what stands in the prompt.
-            return value if isinstance(value, str) else str(value)
-        self._problem(path, "this is looked for in the prompt, so it must be a text or a number.", "Put it in quotes.")
-        return None
+        return tuple(_printed(value) for value in self._plain[position]["match"].values())
 
     def _problem(self, path: tuple[str | int, ...], message: str, hint: str, *, key: bool = False) -> None:
         self.problems.append(self._document.problem(path, message, hint, key=key))
+
+
+def _printed(value: Any) -> str:
+    """Return a value as a prompt shows it: text and numbers as they were written, the rest as JSON."""
+    kept = keep_text(value)
+    return kept if isinstance(kept, str) else json.dumps(kept, ensure_ascii=False)
 
 
 def _answer_text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Azure OpenAI: OpenAI's chat completions behind deployments, api-versions and content filters."""
+"""Azure OpenAI: OpenAI's APIs behind deployments, api-versions and content filters."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from throughster.emulator.checks import Field
     from throughster.emulator.dialect import Stamp
     from throughster.emulator.exchange import Operation
+    from throughster.emulator.question import Question
 
 __all__ = ["Azure"]
 
@@ -34,8 +35,10 @@ _SINCE: Final = {
     "metadata": "2024-12-01",
 }
 _STRUCTURED_SINCE: Final = "2024-08-01"
+_RESPONSES_SINCE: Final = "2025-03-01"
 _SAFE: Final = {"filtered": False, "severity": "safe"}
 _FILTERS: Final = dict.fromkeys(("hate", "self_harm", "sexual", "violence"), _SAFE)
+_CUT: Final = {**_FILTERS, "violence": {"filtered": True, "severity": "high"}}
 _PROMPT_FILTERS: Final = [
     {
         "prompt_index": 0,
@@ -52,6 +55,8 @@ class Azure(OpenAI):
 
     routes: ClassVar[Mapping[str, Mapping[str, Operation]]] = {
         "/openai/v1/chat/completions": {"POST": "chat"},
+        "/openai/v1/responses": {"POST": "responses"},
+        "/openai/responses": {"POST": "responses"},
         "/openai/v1/models": {"GET": "models"},
         "/openai/models": {"GET": "models"},
     }
@@ -67,6 +72,9 @@ class Azure(OpenAI):
                 _check_v1_version(version)
             elif version is None or not _DATED.fullmatch(version):
                 raise self.not_found(method, path)
+            elif route.operation == "responses" and version[:10] < _RESPONSES_SINCE:
+                message = "Azure OpenAI Responses API is enabled only for api-version 2025-03-01-preview and later"
+                raise _gateway_error(400, "BadRequest", message)
             return route
         if method != "POST" or version is None or not _DATED.fullmatch(version):
             raise self.not_found(method, path)
@@ -107,14 +115,25 @@ class Azure(OpenAI):
             raise openai_error(400, message, "response_format")
         return deployment
 
+    def for_responses_only(self, model: str) -> RejectedError:
+        message = f"The chatCompletion operation does not work with the specified model, {model}."
+        return _gateway_error(400, "OperationNotSupported", message)
+
+    def response_envelope(self, question: Question, outcome: Outcome, stamp: Stamp) -> dict[str, Any]:
+        """Return OpenAI's, with the filters and the deployment's name."""
+        envelope = super().response_envelope(question, outcome, stamp)
+        cut = outcome.choices[0].finish == "content_filter"
+        filters = [_response_filter("prompt", _FILTERS), _response_filter("completion", _CUT if cut else _FILTERS)]
+        return {**envelope, "model": question.model, "content_filters": filters}
+
     def served_model(self, model: str) -> str:  # noqa: ARG002  # a deployment's name is not what it runs
         return _UNDERLYING_MODEL
 
     def envelope_extras(self) -> dict[str, Any]:
         return {"system_fingerprint": "fp_b705f0c291"}
 
-    def choice_extras(self, *, empty: bool) -> dict[str, Any]:
-        return {"content_filter_results": {} if empty else _FILTERS}
+    def choice_extras(self, *, empty: bool, filtered: bool) -> dict[str, Any]:
+        return {"content_filter_results": _CUT if filtered else {} if empty else _FILTERS}
 
     def whole(self, *args: Any) -> dict[str, Any]:
         return {**super().whole(*args), "prompt_filter_results": _PROMPT_FILTERS}
@@ -158,6 +177,11 @@ _OPENING: Final = event(
 
 def _gateway_error(status: int, code: str, message: str) -> RejectedError:
     return RejectedError(status, {"error": {"code": code, "message": message}})
+
+
+def _response_filter(source: str, results: dict[str, Any]) -> dict[str, Any]:
+    blocked = any(result["filtered"] for result in results.values())
+    return {"blocked": blocked, "source_type": source, "content_filter_raw": [], "content_filter_results": results}
 
 
 def _check_v1_version(version: str | None) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["TOOLS", "Fault", "Field", "Kind", "Place", "check_fields", "check_tools", "kind_of"]
+__all__ = ["TOOLS", "Fault", "Field", "Kind", "Place", "check_fields", "check_tools", "is_function_name", "kind_of"]
 
 Kind: TypeAlias = Literal["string", "integer", "number", "boolean", "array", "object", "null"]
 Place: TypeAlias = tuple[str | int, ...]
@@ -132,9 +132,9 @@ def check_tools(tools: Any, *, type_required: bool = True) -> Iterator[Fault]:
 def _check_function(function: dict[str, Any], place: Place) -> Iterator[Fault]:
     faults = list(check_fields(function, _FUNCTION, required=("name",), unknown_allowed=True, place=place))
     yield from faults
-    if not faults and not _is_name(function["name"]):
+    if not faults and not is_function_name(function["name"]):
         yield Fault("pattern", (*place, "name"), function["name"])
 
 
-def _is_name(name: str) -> bool:
+def is_function_name(name: str) -> bool:
     return 0 < len(name) <= _LONGEST_NAME and all(c.isascii() and (c.isalnum() or c in "_-") for c in name)

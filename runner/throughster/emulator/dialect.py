@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from throughster.emulator.answering import Outcome, UnanswerableError
     from throughster.emulator.exchange import Operation, Options
     from throughster.emulator.question import Question
+    from throughster.emulator.responses_reply import ResponseReply
 
 __all__ = ["Dialect", "Stamp"]
 
@@ -60,7 +61,7 @@ class Dialect(ABC):
         if method not in methods:
             raise self.method_not_allowed(method, path)
         operation = methods[method]
-        return Route(operation, guarded=operation in {"chat", "models"})
+        return Route(operation, guarded=operation in {"chat", "responses", "models"})
 
     @abstractmethod
     def not_found(self, method: str, path: str) -> RejectedError:
@@ -88,11 +89,15 @@ class Dialect(ABC):
 
     @abstractmethod
     def whole(self, question: Question, outcome: Outcome, stamp: Stamp) -> dict[str, Any]:
-        """Return the reply's body, where no stream was asked for."""
+        """Return the chat reply's body, where no stream was asked for."""
 
     @abstractmethod
     def events(self, question: Question, outcome: Outcome, stamp: Stamp) -> list[bytes]:
-        """Return the events of a stream, each whole with its blank line, `[DONE]` included."""
+        """Return the events of a chat stream, each whole with its blank line, `[DONE]` included."""
+
+    def response(self, question: Question, outcome: Outcome, stamp: Stamp) -> ResponseReply:
+        """Return the reply of the Responses API. Only dialects that route to it have one."""
+        raise NotImplementedError
 
     @abstractmethod
     def models(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["BeforeAnswer", "DialectName", "Operation", "Options", "RecordedRequest", "RejectedError", "Reply", "Route"]
 
 DialectName: TypeAlias = Literal["openai", "azure", "mistral", "vllm"]
-Operation: TypeAlias = Literal["chat", "models", "version", "health"]
+Operation: TypeAlias = Literal["chat", "responses", "models", "version", "health"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Route:
 
 
 BeforeAnswer: TypeAlias = Callable[[RecordedRequest, Route], Awaitable[Reply | None]]
-"""Runs for each authorised chat request before its answer is made; a reply that it returns is sent instead."""
+"""Runs for each authorised request for an answer before it is made; a reply that it returns is sent instead."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ class Options:
     `vllm_version`: what that server says it is, and behaves like. `reasoning_models`: whether OpenAI's and Azure's
     rules for reasoning models apply by the model's name, always (a deployment may hide what it is), or never.
     `unsupported_parameters`: top-level names that this server rejects as its provider would.
+    `tools_need_responses`: whether OpenAI's and Azure's model takes function tools at the Responses API only.
     `request_log`: called with every request, before anything is decided about it.
     """
 
@@ -97,6 +98,7 @@ class Options:
     vllm_version: str = "0.33.0"
     reasoning_models: Literal["by_name", "always", "never"] = "by_name"
     unsupported_parameters: frozenset[str] = frozenset()
+    tools_need_responses: bool = False
     request_log: Callable[[RecordedRequest], None] | None = None
     before_answer: BeforeAnswer | None = None
 

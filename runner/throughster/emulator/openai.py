@@ -1,4 +1,4 @@
-"""OpenAI's chat completions: what it takes, what it refuses, and in which words and chunks it answers."""
+"""OpenAI: which addresses there are, and in which words and chunks its chat completions answer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from throughster.emulator.dialect import Dialect
+from throughster.emulator.model_rules import effort_of, is_for_responses_only
 from throughster.emulator.openai_faults import openai_error
 from throughster.emulator.openai_request import FIELDS, read_openai
+from throughster.emulator.responses_envelope import openai_envelope
+from throughster.emulator.responses_reply import ReplyStyle, ResponseReply
+from throughster.emulator.responses_request import bad_format, bad_tool, read_responses
 from throughster.emulator.streams import DONE, event, fragments, interleaved, text_events, token_logprobs
 
 if TYPE_CHECKING:
@@ -42,6 +46,7 @@ class OpenAI(Dialect):
 
     routes: ClassVar[Mapping[str, Mapping[str, Operation]]] = {
         "/v1/chat/completions": {"POST": "chat"},
+        "/v1/responses": {"POST": "responses"},
         "/v1/models": {"GET": "models"},
     }
     server: ClassVar[str] = "cloudflare"
@@ -71,21 +76,35 @@ class OpenAI(Dialect):
 
     def read(self, body: dict[str, Any], route: Route) -> Question:
         model = self.model_asked_for(body, route)
+        if route.operation == "responses":
+            return read_responses(body, model, self.options)
+        if is_for_responses_only(model, self.options.reasoning_models):
+            raise self.for_responses_only(model)
         return read_openai(body, model, self.options, self.fields(route))
 
     def fields(self, route: Route) -> Mapping[str, Field]:  # noqa: ARG002  # Azure reads the route
         return FIELDS
 
-    def model_asked_for(self, body: Mapping[str, Any], route: Route) -> str:  # noqa: ARG002  # Azure reads the route
+    def model_asked_for(self, body: Mapping[str, Any], route: Route) -> str:
         model = body.get("model")
         if not isinstance(model, str) or not model:
             raise openai_error(400, "you must provide a model parameter")
-        if self.options.model is not None and model != self.options.model:
-            message = f"The model `{model}` does not exist or you do not have access to it."
-            raise openai_error(404, message, code="model_not_found")
-        return model
+        if self.options.model is None or model == self.options.model:
+            return model
+        if route.operation == "responses":
+            message = f"The requested model '{model}' does not exist."
+            raise openai_error(400, message, "model", "model_not_found")
+        message = f"The model `{model}` does not exist or you do not have access to it."
+        raise openai_error(404, message, code="model_not_found")
+
+    def for_responses_only(self, model: str) -> RejectedError:  # noqa: ARG002  # Azure names it
+        message = "This model is only supported in v1/responses and not in v1/chat/completions."
+        return openai_error(404, message, "model")
 
     def unanswerable(self, question: Question, error: UnanswerableError) -> RejectedError:
+        if question.given:
+            name = question.shape.name if error.tool is None else error.tool
+            return bad_format(name, str(error)) if error.tool is None else bad_tool(name, str(error), "tools")
         if error.tool is not None:
             message = f"Invalid schema for function '{error.tool}': {error}"
             return openai_error(400, message, "tools", "invalid_function_parameters")
@@ -106,22 +125,39 @@ class OpenAI(Dialect):
     def served_model(self, model: str) -> str:
         return f"{model}-{_SNAPSHOTS[model]}" if model in _SNAPSHOTS else model
 
+    def response(self, question: Question, outcome: Outcome, stamp: Stamp) -> ResponseReply:
+        style = ReplyStyle(
+            envelope=self.response_envelope(question, outcome, stamp),
+            completed={"completed_at": stamp.created},
+            padding=self._obfuscation(question, stamp),
+            input_details={"cache_write_tokens": 0},
+        )
+        return ResponseReply(question, outcome, stamp, style)
+
+    def response_envelope(self, question: Question, outcome: Outcome, stamp: Stamp) -> dict[str, Any]:  # noqa: ARG002
+        """Return what the response object has beside the answer. Azure reports its filters here, on `outcome`."""
+        sent = (question.given.get("reasoning") or {}).get("effort")
+        effort = effort_of(question.model, sent, self.options.reasoning_models)
+        return openai_envelope(question.given, self.served_model(question.model), effort, stamp)
+
     def envelope_extras(self) -> dict[str, Any]:
         return {"service_tier": "default", "system_fingerprint": None}
 
-    def choice_extras(self, *, empty: bool) -> dict[str, Any]:  # noqa: ARG002  # Azure reports its filters here
+    def choice_extras(self, *, empty: bool, filtered: bool) -> dict[str, Any]:  # noqa: ARG002  # Azure's filters
         return {}
 
     def _whole_choice(self, question: Question, choice: Choice) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": choice.text, "refusal": None, "annotations": []}
+        if choice.is_refusal:
+            message.update(content=None, refusal=choice.text)
         if choice.calls:
             message["tool_calls"] = [{**_call_head(call), "function": _function(call)} for call in choice.calls]
         return {
             "index": choice.index,
             "message": message,
-            "logprobs": logprobs_of(question, choice.pieces),
+            "logprobs": None if choice.is_refusal else logprobs_of(question, choice.pieces),
             "finish_reason": finish_reason(question, choice),
-            **self.choice_extras(empty=not choice.text),
+            **self.choice_extras(empty=not choice.text, filtered=choice.finish == "content_filter"),
         }
 
     def events(self, question: Question, outcome: Outcome, stamp: Stamp) -> list[bytes]:
@@ -147,9 +183,10 @@ class OpenAI(Dialect):
         }
         if question.include_usage:
             chunk["usage"] = usage
-        if question.stream_options.get("include_obfuscation") is not False:
-            chunk.update(self.padding(stamp))
-        return chunk
+        return {**chunk, **self._obfuscation(question, stamp)}
+
+    def _obfuscation(self, question: Question, stamp: Stamp) -> dict[str, str]:
+        return {} if question.stream_options.get("include_obfuscation") is False else self.padding(stamp)
 
     def padding(self, stamp: Stamp) -> dict[str, str]:
         return {"obfuscation": stamp.unique[: 3 + stamp.created % 7]}
@@ -168,15 +205,16 @@ class OpenAI(Dialect):
         return [*body, delta_event({}, finish=finish_reason(question, choice))]
 
     def _text_events(self, question: Question, choice: Choice, chunk: Callable[[list[_Chunk]], _Chunk]) -> list[bytes]:
-        if question.top_logprobs is None:
-            return text_events(lambda text: chunk([self._delta(choice.index, {"content": text})]), choice.pieces)
+        name = "refusal" if choice.is_refusal else "content"
+        if question.top_logprobs is None or choice.is_refusal:
+            return text_events(lambda text: chunk([self._delta(choice.index, {name: text})]), choice.pieces)
         return [
             event(chunk([self._delta(choice.index, {"content": piece}, logprobs=logprobs_of(question, [piece]))]))
             for piece in choice.pieces
         ]
 
     def _delta(self, index: int, delta: _Chunk, *, logprobs: Any = None, finish: str | None = None) -> _Chunk:
-        extras = self.choice_extras(empty=not delta.get("content"))
+        extras = self.choice_extras(empty=not delta.get("content"), filtered=finish == "content_filter")
         return {"index": index, "delta": delta, **extras, "logprobs": logprobs, "finish_reason": finish}
 
     def reply_headers(self, stamp: Stamp, outcome: Outcome | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from throughster.emulator.exchange import RejectedError
 if TYPE_CHECKING:
     from throughster.emulator.checks import Fault, Place
 
-__all__ = ["openai_error", "openai_fault"]
+__all__ = ["first_fault", "openai_error", "openai_fault"]
 
 _A_KIND: Final = {
     "string": "a string",
@@ -37,6 +37,12 @@ def openai_fault(faults: list[Fault]) -> RejectedError:
     return openai_error(400, *_words(faults[0]))
 
 
+def first_fault(faults: list[Fault]) -> RejectedError:
+    """Return the Responses API's refusal: it names what is missing before what it does not know."""
+    missing = [fault for fault in faults if fault.kind == "missing"]
+    return openai_error(400, *_words((missing or faults)[0]))
+
+
 def _words(fault: Fault) -> tuple[str, str, str]:
     """Return the message, `param` and `code`."""
     place = _place_text(fault.place)
@@ -48,9 +54,16 @@ def _words(fault: Fault) -> tuple[str, str, str]:
         return _range_words(fault, place)
     if fault.kind == "value":
         assert fault.field is not None
-        supported = ", ".join(f"'{value}'" for value in fault.field.values)
+        supported = _listed(fault.field.values)
         return f"Invalid value: '{fault.found}'. Supported values are: {supported}.", place, "invalid_value"
     return _form_words(fault, place)
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    *others, last = [f"'{value}'" for value in values]
+    if not others:
+        return last
+    return f"{', '.join(others)}{',' if len(others) > 1 else ''} and {last}"
 
 
 def _range_words(fault: Fault, place: str) -> tuple[str, str, str]:

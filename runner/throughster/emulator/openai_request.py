@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from throughster.emulator.checks import TOOLS, Field, check_fields, check_tools
 from throughster.emulator.messages import CONTENT, TOOL_CALLS, check_messages, unanswered_calls
-from throughster.emulator.model_rules import refusal_of
+from throughster.emulator.model_rules import refusal_of, tools_refusal
 from throughster.emulator.openai_faults import openai_error, openai_fault
 from throughster.emulator.question import message_texts, read_question
 from throughster.emulator.strict_schema import strict_problem
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from throughster.emulator.exchange import Options
     from throughster.emulator.question import Question
 
-__all__ = ["FIELDS", "read_openai"]
+__all__ = ["FIELDS", "read_openai", "schema_problem"]
 
 _NAME: Final = Field(("string",))
 _OBJECT: Final = Field(("object",))
@@ -99,11 +100,13 @@ def read_openai(body: dict[str, Any], model: str, options: Options, fields: Mapp
     _check_tool_choice(body)
     _check_conversation(body["messages"])
     refusal = refusal_of(model, body, options.reasoning_models)
+    if refusal is None and options.tools_need_responses and body.get("tools"):
+        refusal = tools_refusal(model)
     if refusal is not None:
         raise openai_error(400, refusal.message, refusal.param, refusal.code)
     _check_format(body)
     _check_tool_schemas(body.get("tools") or ())
-    return read_question(body, model)
+    return replace(read_question(body, model), may_be_declined=True)
 
 
 def _check_combinations(body: Mapping[str, Any]) -> None:
@@ -156,7 +159,7 @@ def _names_chosen(choice: Mapping[str, Any]) -> list[Any] | None:
     if choice.get("type") != "allowed_tools" or not isinstance(allowed, dict):
         return None
     tools = allowed.get("tools")
-    if allowed.get("mode") not in {"auto", "required"} or not isinstance(tools, list):
+    if allowed.get("mode") not in ("auto", "required") or not isinstance(tools, list):
         return None
     return [(tool.get("function") or {}).get("name") if isinstance(tool, dict) else None for tool in tools]
 
@@ -178,7 +181,7 @@ def _check_format(body: Mapping[str, Any]) -> None:
         raise openai_error(400, message, "messages")
     if wanted["type"] == "json_schema" and "schema" in wanted["json_schema"]:
         described = wanted["json_schema"]
-        problem = _schema_problem(described["schema"], strict=described.get("strict") is True)
+        problem = schema_problem(described["schema"], strict=described.get("strict") is True)
         if problem is not None:
             message = f"Invalid schema for response_format '{described['name']}': {problem}"
             raise openai_error(400, message, "response_format")
@@ -189,14 +192,15 @@ def _check_tool_schemas(tools: Any) -> None:
         function = tool["function"]
         if function.get("parameters") is None:
             continue
-        problem = _schema_problem(function["parameters"], strict=function.get("strict") is True)
+        problem = schema_problem(function["parameters"], strict=function.get("strict") is True)
         if problem is not None:
             message = f"Invalid schema for function '{function['name']}': {problem}"
             place = f"tools[{position}].function.parameters"
             raise openai_error(400, message, place, "invalid_function_parameters")
 
 
-def _schema_problem(schema: Any, *, strict: bool) -> str | None:
+def schema_problem(schema: Any, *, strict: bool) -> str | None:
+    """Return why OpenAI would not take a schema, or None."""
     try:
         check_schema(schema)
     except BadSchemaError as error:

@@ -41,6 +41,9 @@ class Question:
     """One chat request. `max_tokens`: of each choice. `top_logprobs`: None where no logprobs are asked for.
 
     `tools_given` and `format_given` are as the client wrote them: with the messages they decide the answer.
+    `may_be_declined`: whether the provider has refusals and content filters. `reasoning_tokens`: what a model thinks
+    before it answers, not part of `max_tokens`. `given`: the body of a Responses API request, which its reply repeats;
+    empty for chat completions.
     """
 
     model: str
@@ -56,6 +59,9 @@ class Question:
     parallel_tool_calls: bool = True
     tools_given: Any = None
     format_given: Any = None
+    may_be_declined: bool = False
+    reasoning_tokens: int = 0
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def include_usage(self) -> bool:

@@ -119,7 +119,7 @@ class Emulator:
         route = self._dialect.route(recorded.method, recorded.path, recorded.query)
         if route.guarded:
             self._dialect.check_key(recorded.headers)
-        if route.operation != "chat":
+        if route.operation not in {"chat", "responses"}:
             reply = self._plain_reply(route)
             return _response(reply, self._dialect.reply_headers(stamp, None))
         early = await self._before_answer(recorded, route)
@@ -129,11 +129,21 @@ class Emulator:
         if self.options.latency_s:
             await asyncio.sleep(self.options.latency_s)
         if question.stream:
-            return await self._stream(request, question, outcome, stamp)
+            return await self._stream(request, self._events(route, question, outcome, stamp), outcome, stamp)
         if self.options.tokens_per_second:
             await asyncio.sleep(outcome.completion_tokens / self.options.tokens_per_second)
-        reply = Reply(200, json_bytes(self._dialect.whole(question, outcome, stamp)))
+        reply = Reply(200, json_bytes(self._whole(route, question, outcome, stamp)))
         return _response(reply, self._dialect.reply_headers(stamp, outcome))
+
+    def _whole(self, route: Route, question: Question, outcome: Outcome, stamp: Stamp) -> dict[str, Any]:
+        if route.operation == "responses":
+            return self._dialect.response(question, outcome, stamp).whole()
+        return self._dialect.whole(question, outcome, stamp)
+
+    def _events(self, route: Route, question: Question, outcome: Outcome, stamp: Stamp) -> list[bytes]:
+        if route.operation == "responses":
+            return self._dialect.response(question, outcome, stamp).events()
+        return self._dialect.events(question, outcome, stamp)
 
     def _plain_reply(self, route: Route) -> Reply:
         if route.operation == "models":
@@ -158,9 +168,8 @@ class Emulator:
             raise self._dialect.unanswerable(question, error) from error
 
     async def _stream(
-        self, request: web.BaseRequest, question: Question, outcome: Outcome, stamp: Stamp
+        self, request: web.BaseRequest, events: list[bytes], outcome: Outcome, stamp: Stamp
     ) -> web.StreamResponse:
-        events = self._dialect.events(question, outcome, stamp)
         headers = {**self._dialect.reply_headers(stamp, outcome), "content-type": "text/event-stream; charset=utf-8"}
         pace = self.options.tokens_per_second
         if pace is None:

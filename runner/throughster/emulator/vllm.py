@@ -9,8 +9,10 @@ from throughster.emulator.answering import count_tokens
 from throughster.emulator.dialect import Dialect
 from throughster.emulator.exchange import RejectedError
 from throughster.emulator.openai import finish_reason
+from throughster.emulator.responses_reply import ResponseReply
 from throughster.emulator.streams import DONE, event, fragments, interleaved, text_events, token_logprobs
 from throughster.emulator.vllm_request import VllmRelease, read_vllm, vllm_error
+from throughster.emulator.vllm_responses import read_vllm_response, vllm_style
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +36,7 @@ class Vllm(Dialect):
 
     routes: ClassVar[Mapping[str, Mapping[str, Operation]]] = {
         "/v1/chat/completions": {"POST": "chat"},
+        "/v1/responses": {"POST": "responses"},
         "/v1/models": {"GET": "models"},
         "/version": {"GET": "version"},
         "/health": {"GET": "health"},
@@ -47,6 +50,12 @@ class Vllm(Dialect):
 
     def stamp(self, headers: Mapping[str, str]) -> Stamp:
         return replace(super().stamp(headers), id_given=headers.get("x-request-id"))
+
+    def route(self, method: str, path: str, query: Mapping[str, str]) -> Route:
+        route = super().route(method, path, query)
+        if route.operation == "responses" and not self.release.has_responses:
+            raise self.not_found(method, path)
+        return route
 
     def not_found(self, method: str, path: str) -> RejectedError:  # noqa: ARG002  # it does not say
         return RejectedError(404, {"detail": "Not Found"})
@@ -78,12 +87,13 @@ class Vllm(Dialect):
     def _served_name(self) -> str:
         return self.options.model or _DEFAULT_MODEL
 
-    def read(self, body: dict[str, Any], route: Route) -> Question:  # noqa: ARG002  # the path says nothing
+    def read(self, body: dict[str, Any], route: Route) -> Question:
         model = body.get("model") or self._served_name()
         if self.options.model is not None and model != self.options.model:
             message = f"The model `{model}` does not exist. Valid aliases: {self.options.model}."
             raise self._error(404, message, "model", kind="NotFoundError")
-        return read_vllm(body, str(model), self.options, self.release)
+        read = read_vllm_response if route.operation == "responses" else read_vllm
+        return read(body, str(model), self.options, self.release)
 
     def unanswerable(self, question: Question, error: UnanswerableError) -> RejectedError:  # noqa: ARG002
         about = f" of tool '{error.tool}'" if error.tool else ""
@@ -106,6 +116,9 @@ class Vllm(Dialect):
             "usage": {**_usage(outcome.prompt_tokens, outcome.completion_tokens), "prompt_tokens_details": None},
             **_NULL_EXTRAS,
         }
+
+    def response(self, question: Question, outcome: Outcome, stamp: Stamp) -> ResponseReply:
+        return ResponseReply(question, outcome, stamp, vllm_style(question, outcome, stamp))
 
     def _fingerprint(self) -> str:
         return f"vllm-{self.options.vllm_version}-0e0e0e0e"

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from throughster.emulator.exchange import Options
     from throughster.emulator.question import Question
 
-__all__ = ["VllmRelease", "read_vllm", "vllm_error"]
+__all__ = [
+    "VllmRelease",
+    "check_shape",
+    "check_stop",
+    "malformed_or_out_of_range",
+    "read_vllm",
+    "refuse_bad_schema",
+    "vllm_error",
+]
 
 _NAME: Final = Field(("string",))
 _OBJECT: Final = Field(("object",))
@@ -100,6 +108,10 @@ class VllmRelease:
         return not self.since(9)
 
     @property
+    def has_responses(self) -> bool:
+        return self.since(10)
+
+    @property
     def lists_no_tool_calls(self) -> bool:
         """Whether `tool_calls` is an empty list where there are none; the exact release of the change is not known."""
         return not self.since(16)
@@ -125,19 +137,19 @@ def vllm_error(
 def read_vllm(body: dict[str, Any], model: str, options: Options, release: VllmRelease) -> Question:
     """Return the question in a body that this release takes; unknown keys are ignored. Raises RejectedError."""
     faults = list(_faults(body))
-    malformed = [fault for fault in faults if fault.kind not in _RANGE_KINDS]
-    if malformed:
-        raise _validation_error(release, malformed)
     if faults:
-        raise _range_error(release, faults[0])
+        raise malformed_or_out_of_range(release, faults)
     _check_combinations(body, options, release)
-    _check_stop(body.get("stop"), release)
+    check_stop(body.get("stop"), release)
     _check_tools(body, release)
     _check_format(body.get("response_format") or {}, release)
-    shape = _constraint(body, release)
-    if shape is not None and shape.kind == "json_schema":
-        _check_schema(shape.value, release)
-    return read_question(body, model, shape)
+    return read_question(body, model, check_shape(body, release))
+
+
+def malformed_or_out_of_range(release: VllmRelease, faults: list[Fault]) -> RejectedError:
+    """Return the refusal for the faults of a body: pydantic's list of what is malformed, else the first bad value."""
+    malformed = [fault for fault in faults if fault.kind not in _RANGE_KINDS]
+    return _validation_error(release, malformed) if malformed else _range_error(release, faults[0])
 
 
 def _faults(body: dict[str, Any]) -> Iterator[Fault]:
@@ -189,7 +201,7 @@ def _check_combinations(body: dict[str, Any], options: Options, release: VllmRel
         raise refuse("Got priority but the server does not schedule by priority.", "priority")
 
 
-def _check_stop(stop: str | list[str] | None, release: VllmRelease) -> None:
+def check_stop(stop: str | list[str] | None, release: VllmRelease) -> None:
     if stop == "" or (isinstance(stop, list) and "" in stop):
         raise vllm_error(release, 400, "stop cannot contain an empty string.", "stop")
     if release.caps_stops and isinstance(stop, list) and len(stop) > _MOST_STOPS:
@@ -200,12 +212,12 @@ def _check_stop(stop: str | list[str] | None, release: VllmRelease) -> None:
 def _check_tools(body: dict[str, Any], release: VllmRelease) -> None:
     _check_tool_choice(body, release)
     for tool in body.get("tools") or ():
-        _check_schema(tool["function"].get("parameters", True), release)
+        refuse_bad_schema(tool["function"].get("parameters", True), release)
 
 
 def _check_format(wanted: dict[str, Any], release: VllmRelease) -> None:
     if wanted.get("type") == "json_schema" and "schema" in (wanted.get("json_schema") or {}):
-        _check_schema(wanted["json_schema"]["schema"], release)
+        refuse_bad_schema(wanted["json_schema"]["schema"], release)
 
 
 def _check_tool_choice(body: dict[str, Any], release: VllmRelease) -> None:
@@ -221,6 +233,14 @@ def _check_tool_choice(body: dict[str, Any], release: VllmRelease) -> None:
         if name not in [tool["function"]["name"] for tool in tools]:
             message = "The tool specified in `tool_choice` does not match any of the specified `tools`"
             raise vllm_error(release, 400, message, "tool_choice")
+
+
+def check_shape(body: dict[str, Any], release: VllmRelease) -> Shape | None:
+    """Return what the constraints beside `response_format` ask for, or None. Raises RejectedError."""
+    shape = _constraint(body, release)
+    if shape is not None and shape.kind == "json_schema":
+        refuse_bad_schema(shape.value, release)
+    return shape
 
 
 def _constraint(body: dict[str, Any], release: VllmRelease) -> Shape | None:
@@ -265,7 +285,7 @@ def _read_schema(value: Any, release: VllmRelease) -> Any:
         raise vllm_error(release, 400, f"json holds no JSON: {error}", "structured_outputs") from error
 
 
-def _check_schema(schema: Any, release: VllmRelease) -> None:
+def refuse_bad_schema(schema: Any, release: VllmRelease) -> None:
     try:
         check_schema(schema)
     except BadSchemaError as error:
