@@ -17,6 +17,11 @@ PATHS = {
     "mistral": "/v1/chat/completions",
     "vllm": "/v1/chat/completions",
 }
+RESPONSES_PATHS = {
+    "openai": "/v1/responses",
+    "azure": "/openai/v1/responses",
+    "vllm": "/v1/responses",
+}
 MODELS = {
     "openai": "gpt-4o-mini",
     "azure": "my-deployment",
@@ -53,6 +58,31 @@ class Answered:
         assert events[-2] == b"data: [DONE]"
         assert all(event.startswith(b"data: ") and b"\n" not in event for event in events[:-1])
         return [json.loads(event[6:]) for event in events[:-2]]
+
+    @property
+    def typed_events(self):
+        """The events of the Responses API, parsed; fails where one is not well formed, misnamed or out of order."""
+        blocks = self.raw.decode().split("\n\n")
+        assert blocks[-1] == "", "the last event has no blank line"
+        events = []
+        for block in blocks[:-1]:
+            name, data = block.split("\n")
+            assert data.startswith("data: {")
+            events.append(json.loads(data[6:]))
+            assert name == f"event: {events[-1]['type']}"
+        assert [event["sequence_number"] for event in events] == list(range(len(events)))
+        return events
+
+    @property
+    def output_text(self):
+        """The text of a whole response."""
+        return "".join(
+            part["text"]
+            for item in self.body["output"]
+            if item["type"] == "message"
+            for part in item["content"]
+            if part["type"] == "output_text"
+        )
 
     def streamed_text(self, index=0):
         return "".join(
@@ -112,6 +142,18 @@ def ask():
 
 
 @pytest.fixture
+def respond(ask):
+    """`respond("openai", temperature=1)` -> Answered, from the Responses API; `input` is "Say hi" by default."""
+
+    def respond(dialect, *, options=None, path=None, headers=None, **fields):
+        body = {"model": MODELS[dialect], "input": "Say hi", **fields}
+        body = {key: value for key, value in body.items() if value is not None}
+        return ask(dialect, options=options, path=path or RESPONSES_PATHS[dialect], headers=headers, body=body)
+
+    return respond
+
+
+@pytest.fixture
 def converse():
     """`converse(options, talk)` runs `await talk(emulator, send)` against a running emulator and returns its result."""
 
@@ -143,3 +185,8 @@ def weather_tool():
         "additionalProperties": False,
     }
     return {"type": "function", "function": {"name": "get_weather", "parameters": parameters}}
+
+
+@pytest.fixture
+def flat_tool(weather_tool):
+    return {"type": "function", **weather_tool["function"]}
