@@ -16,14 +16,14 @@ LEVELS = {
     3: ("emulator", "inputs", "settings", "tools"),
     4: ("client",),
     5: ("balance", "spec"),
-    6: ("run",),
+    6: ("running",),
     7: ("hf_datasets", "reports"),
     8: ("cli", "__init__"),
     9: ("__main__",),
 }
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
 
-LAZY_ROOMS = {("run", "client"), ("run", "balance"), ("client", "emulator")}  # a check of a spec needs no network
+LAZY_ROOMS = {("running", "client"), ("running", "balance"), ("client", "emulator")}  # a check of a spec needs no network
 LAZY = {
     "uvloop", "pyarrow", "pyarrow.parquet", "referencing", "referencing.jsonschema", "referencing.exceptions", "jsonschema",
     "jsonschema.validators", "pydantic", "urllib.parse",

@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 import yaml
 
-from throughster.run.events import RowFinished
-from throughster.run.launch import Outputs, execute
-from throughster.run.plan import Options, prepare
-from throughster.run.result import result_json_schema
+from throughster.running.events import RowFinished
+from throughster.running.launch import Outputs, execute
+from throughster.running.plan import Options, prepare
+from throughster.running.result import result_json_schema
 from throughster.spec import spec_json_schema
 from throughster.spec.find import find_specs
 

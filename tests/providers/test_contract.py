@@ -13,7 +13,7 @@ from throughster.client import AzureInterface, MistralInterface, OpenAiInterface
 from throughster.emulator import Emulator, Options
 from throughster.types import Retry, ToolCallDelta
 
-ASK = {"messages": [{"role": "user", "content": "Tell me about Oslo, as json."}], "temperature": 0.5, "seed": 7}
+ASK = {"messages": [{"role": "user", "content": "Tell me about Oslo, as json."}], "temperature": 0.5}
 KEY = "sk-canary-0123456789"
 
 
@@ -38,6 +38,10 @@ CASES = {
     "mistral": (MistralInterface, "mistral", {}),
     "vllm": (VllmInterface, "vllm", {}),
     "vllm-old": (VllmInterface, "vllm", {"vllm": "0.8.5"}),
+    "openai-responses": (OpenAiInterface, "openai", {"endpoint": "responses"}),
+    "azure-responses": (AzureInterface, "azure", {"endpoint": "responses"}),
+    "azure-dated-responses": (AzureInterface, "azure", {"endpoint": "responses", "api_version": "2025-04-01-preview"}),
+    "vllm-responses": (VllmInterface, "vllm", {"endpoint": "responses"}),
 }
 
 
@@ -65,7 +69,7 @@ def with_client(provider, scenario, **emulator):
 
 def test_call(provider):
     async def scenario(client, requests):
-        return await client.call({**ASK, "max_tokens": 500, "stop": ["\n\n"]})
+        return await client.call({**ASK, "max_tokens": 500})
 
     response = with_client(provider, scenario)
     assert response.content
@@ -74,12 +78,26 @@ def test_call(provider):
     assert response.request_id or provider[1] == "vllm"
 
 
+def test_names_are_translated_and_what_has_no_name_is_refused(provider):
+    async def scenario(client, requests):
+        if provider[2].get("endpoint") == "responses":
+            with pytest.raises(errors.RequestError, match="takes no `seed`"):
+                await client.call({**ASK, "seed": 7})
+            return {"seed": 7}
+        await client.call({**ASK, "seed": 7, "stop": ["\n\n"]})
+        return requests[-1].body
+
+    body = with_client(provider, scenario)
+    assert body["random_seed" if provider[1] == "mistral" else "seed"] == 7
+
+
 def test_only_what_was_set_is_sent(provider):
     async def scenario(client, requests):
         await client.call({"messages": ASK["messages"]})
         return requests[-1].body
 
-    assert set(with_client(provider, scenario)) == {"model", "messages"}
+    asked = "input" if provider[2].get("endpoint") == "responses" else "messages"
+    assert set(with_client(provider, scenario)) == {"model", asked}
 
 
 def test_stream(provider):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from throughster.errors import SpecError
-from throughster.run.rows import Choice, RowIds, Rows, content_hash
-from throughster.run.values import Converted, convert
+from throughster.running.rows import Choice, RowIds, Rows, content_hash
+from throughster.running.values import Converted, convert
 from throughster.spec.model import InputSpec
 
 

@@ -14,7 +14,7 @@ from throughster.redact import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from throughster.run.plan import Plan
+    from throughster.running.plan import Plan
 
 __all__ = ["dry_run"]
 

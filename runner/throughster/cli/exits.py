@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from throughster.run.events import Summary
+    from throughster.running.events import Summary
 
 __all__ = ["BUG", "FAILED", "INCOMPLETE", "INTERRUPTED", "OK", "WRONG", "exit_code"]
 

@@ -9,11 +9,11 @@ import orjson
 
 from throughster.redact import one_line
 from throughster.reports.console import ConsoleReport
-from throughster.run.events import RowFinished, RunFinished
-from throughster.run.result import to_line
+from throughster.running.events import RowFinished, RunFinished
+from throughster.running.result import to_line
 
 if TYPE_CHECKING:
-    from throughster.run.events import Emit, Event, Summary
+    from throughster.running.events import Emit, Event, Summary
 
 __all__ = ["listener"]
 

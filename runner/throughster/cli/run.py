@@ -12,7 +12,7 @@ from throughster.cli.exits import OK, WRONG, exit_code
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
 from throughster.reports.table import KINDS, write_report
-from throughster.run.launch import Outputs, check_outputs, execute
+from throughster.running.launch import Outputs, check_outputs, execute
 
 __all__ = ["run"]
 

@@ -23,7 +23,7 @@ def schema(what: str, output: Path | None) -> None:
     if what == "spec":
         from throughster.spec import spec_json_schema as made
     else:
-        from throughster.run.result import result_json_schema as made
+        from throughster.running.result import result_json_schema as made
     text = orjson.dumps(made(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if output is None:
         click.echo(text, nl=False)

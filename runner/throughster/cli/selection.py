@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from throughster.errors import SpecError
-from throughster.run.plan import Options, prepare
-from throughster.run.rows import Choice
+from throughster.running.plan import Options, prepare
+from throughster.running.rows import Choice
 from throughster.spec import Override, parse_override
 from throughster.spec.find import find_specs
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from throughster.errors import Problem
-    from throughster.run.plan import Plan
+    from throughster.running.plan import Plan
 
 __all__ = ["prepared", "spec_options"]
 

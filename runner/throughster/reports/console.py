@@ -17,14 +17,14 @@ from rich.table import Table
 from rich.text import Text
 
 from throughster.redact import one_line, printable
-from throughster.run.events import AttemptFailed, RowFinished, RunFinished, RunStarted, TextArrived
-from throughster.run.result import to_line
+from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, TextArrived
+from throughster.running.result import to_line
 
 if TYPE_CHECKING:
     from rich.progress import Task
 
-    from throughster.run.events import Event, Summary
-    from throughster.run.result import Result
+    from throughster.running.events import Event, Summary
+    from throughster.running.result import Result
 
 __all__ = ["ConsoleReport", "make_console"]
 
@@ -171,7 +171,9 @@ class ConsoleReport:
             )
         if summary.stopped_by:
             left = "" if summary.total is None else f" {_many(summary.total - summary.asked, 'row')} not asked."
-            self._err.print(Text(f"Stopped early: {one_line(summary.stopped_by, 400)}{left}", style="bold red"), soft_wrap=True)
+            self._err.print(
+                Text(f"Stopped early: {one_line(summary.stopped_by, 400)}{left}", style="bold red"), soft_wrap=True
+            )
 
     def _done(self) -> str:
         done = self._counts.total()

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from throughster.errors import SettingsError
-from throughster.run.engine import Engine
-from throughster.run.journal import Journal
+from throughster.running.engine import Engine
+from throughster.running.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from throughster.run.events import Emit, Summary
-    from throughster.run.plan import Plan
-    from throughster.run.result import Result
+    from throughster.running.events import Emit, Summary
+    from throughster.running.plan import Plan
+    from throughster.running.result import Result
 
 __all__ = ["Outputs", "check_outputs", "execute"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from throughster.errors import Problem
 from throughster.providers import PROVIDERS
-from throughster.run.rows import Choice, Rows
-from throughster.run.values import Converted
+from throughster.running.rows import Choice, Rows
+from throughster.running.values import Converted
 from throughster.spec.check import Checked, Outside, check_spec
 from throughster.spec.load import load
 from throughster.spec.model import ToolChoiceSpec

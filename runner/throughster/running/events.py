@@ -11,7 +11,7 @@ from throughster.types import Usage
 
 if TYPE_CHECKING:
     from throughster.errors import SpecError
-    from throughster.run.result import Result
+    from throughster.running.result import Result
 
 __all__ = ["AttemptFailed", "Emit", "Event", "RowFinished", "RunFinished", "RunStarted", "Summary", "TextArrived"]
 

@@ -8,14 +8,14 @@ import os
 from typing import TYPE_CHECKING
 
 from throughster.errors import ThroughsterError
-from throughster.run.result import to_line
+from throughster.running.result import to_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import Self
 
-    from throughster.run.result import Result
+    from throughster.running.result import Result
 
 __all__ = ["Journal", "JournalError"]
 

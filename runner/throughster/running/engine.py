@@ -23,19 +23,19 @@ from throughster.errors import (
     ThroughsterError,
     TruncatedError,
 )
-from throughster.run.events import AttemptFailed, RowFinished, RunFinished, RunStarted, Summary, TextArrived
-from throughster.run.result import Failure, Result, calls_of
+from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, Summary, TextArrived
+from throughster.running.result import Failure, Result, calls_of
 from throughster.types import TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from throughster.client import Question
-    from throughster.run.events import Emit
-    from throughster.run.journal import Journal
-    from throughster.run.plan import Plan, Target
-    from throughster.run.result import Status
-    from throughster.run.rows import Row
+    from throughster.running.events import Emit
+    from throughster.running.journal import Journal
+    from throughster.running.plan import Plan, Target
+    from throughster.running.result import Status
+    from throughster.running.rows import Row
     from throughster.types import Attempt, Delta, Message, Response
 
 __all__ = ["GRACE_S", "Engine"]

@@ -1,0 +1,81 @@
+"""Specs from Python: `throughster.run(path)` and `await throughster.arun(path)`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from throughster.errors import SpecError
+from throughster.running.events import RowFinished
+from throughster.running.launch import Outputs, execute
+from throughster.running.plan import Options, prepare
+from throughster.running.rows import Choice
+from throughster.spec.overrides import Override
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from throughster.running.events import Event
+    from throughster.running.result import Result
+
+__all__ = ["arun", "run"]
+
+
+async def arun(
+    spec_path: str | os.PathLike[str],
+    *,
+    data: str | os.PathLike[str] | None = None,
+    variables: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    filters: Sequence[str] = (),
+    provider: str | None = None,
+    model: str | None = None,
+    api_base: str | None = None,
+    concurrency: int | None = None,
+    repeat: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    allow_hosts: Sequence[str] = (),
+    output: str | os.PathLike[str] | None = None,
+) -> list[Result]:
+    """Run a spec and give its results, in the order of the data.
+
+    The options are those of the command line; `overrides` has dotted keys of the spec, as `--set`. `output`: the
+    journal's file; by default it lies in a new folder under `./runs`, as on the command line. Raises SpecError with
+    every problem, before anything is sent. Rows that fail are results with a `status` and an `error`, never exceptions.
+    """
+    given = [Override(tuple(key.split(".")), value, f"overrides[{key!r}]") for key, value in (overrides or {}).items()]
+    for path, value in ((("provider",), provider), (("provider", "model"), model), (("repeat",), repeat)):
+        if value is not None:
+            given.append(Override(path, value, f"{path[-1]}={value!r}"))
+    if concurrency is not None:
+        given.append(Override(("concurrency", "max_in_flight"), concurrency, f"concurrency={concurrency!r}"))
+    options = Options(
+        data=None if data is None else Path(data),
+        variables=dict(variables or {}),
+        choice=Choice(patterns=tuple(filters), sample=sample, seed=seed, limit=limit),
+        api_base=api_base,
+        hosts=tuple(allow_hosts),
+        provider=provider,
+    )
+    plans, problems = prepare([Path(spec_path)], given, options)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors or not plans:
+        raise SpecError(errors)
+    results: list[Result] = []
+
+    def collect(event: Event) -> None:
+        if isinstance(event, RowFinished):
+            results.append(event.result)
+
+    await execute(plans, Outputs(() if output is None else (Path(output),)), collect)
+    return sorted(results, key=lambda result: (result.row, result.label, result.repeat))
+
+
+def run(spec_path: str | os.PathLike[str], **options: Any) -> list[Result]:
+    """`arun` without `await`: in scripts, notebooks and threads."""
+    from throughster.client.portal import run_in_portal  # with the network, which a check of the spec does not need
+
+    return run_in_portal(arun(spec_path, **options))
