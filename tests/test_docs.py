@@ -31,8 +31,8 @@ from throughster import errors
 from throughster.cli import app, exits
 from throughster.cli.selection import spec_options
 from throughster.client import Interface
-from throughster.run.plan import Options, prepare
-from throughster.run.result import STATUSES, Result
+from throughster.running.plan import Options, prepare
+from throughster.running.result import STATUSES, Result
 from throughster.spec.model import ProviderSpec, Spec
 from throughster.spec.prompt import PromptSpec
 from throughster.spec.unbuilt import NOT_BUILT
@@ -184,8 +184,9 @@ def test_commands_print_what_the_documentation_shows(document, project, run):
 
 
 @pytest.mark.parametrize(("block", "document"), every("python"))
-def test_python_in_the_documentation_runs(block, document):
+def test_python_in_the_documentation_runs(block, document, project):
     """Every block is a program of its own; those that ask somebody ask the emulator."""
+    project(document)
     exec(compile(block.text, block.place, "exec"), {"__name__": "__main__"})
 
 
@@ -388,6 +389,8 @@ def test_every_method_and_option_of_a_client_is_documented():
     assert named == {name for name in dir(Interface) if not name.startswith("_")} - {"provider"}
     documented = [in_backticks(row[0])[0] for row in rows("docs/library.md", "option")]
     assert documented == list(inspect.signature(Interface).parameters)
+    of_a_run = [in_backticks(row[0])[0] for row in rows("docs/library.md", "option of a run")]
+    assert ["spec_path", *of_a_run] == list(inspect.signature(throughster.arun).parameters)
 
 
 def test_every_field_of_a_response_is_documented():
