@@ -133,7 +133,8 @@ class Azure(OpenAI):
         return {"system_fingerprint": "fp_b705f0c291"}
 
     def choice_extras(self, *, empty: bool, filtered: bool) -> dict[str, Any]:
-        return {"content_filter_results": _CUT if filtered else {} if empty else _FILTERS}
+        results = {} if empty else _FILTERS
+        return {"content_filter_results": _CUT if filtered else results}
 
     def whole(self, *args: Any) -> dict[str, Any]:
         return {**super().whole(*args), "prompt_filter_results": _PROMPT_FILTERS}

@@ -120,6 +120,7 @@ def _card(name: str) -> dict[str, Any]:
         "object": "model",
         "created": 1_735_689_600,
         "owned_by": "mistralai",
+        "type": "base",
         "capabilities": {"completion_chat": True, "function_calling": True, "completion_fim": False, "vision": False},
         "name": name,
         "max_context_length": 131_072,

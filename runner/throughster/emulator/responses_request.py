@@ -162,6 +162,7 @@ def _names_chosen(choice: Mapping[str, Any]) -> list[Any] | None:
     if choice.get("type") == "function":
         return [choice.get("name")]
     tools = choice.get("tools")
+    # A tuple, for `mode` may be something that no set can be asked about.
     if choice.get("type") != "allowed_tools" or choice.get("mode") not in ("auto", "required"):
         return None
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
