@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -186,7 +187,6 @@ def test_what_shapes_the_answers_is_asked_again(changed, server, client):
 def test_what_shapes_nothing_is_not_asked_again(same, server, client, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-environment")
     dataset = rows(5)
-    transform(dataset, AskBatch(client(key=None, headers={"api-key": "k"})), batched=True)
     transform(dataset, AskBatch(client()), batched=True)
     operation = same(client)
     count, _ = server.asked(lambda: transform(dataset, operation, batched=True))
@@ -526,6 +526,28 @@ def test_an_operation_from_a_spec(options, spec, vllm):
     assert set(mapped["output_error"]) == {""}
     assert {"role": "user", "content": 'Translate "phrase 3" to French.'} in [b["messages"][0] for b in vllm.bodies]
     assert vllm.asked(lambda: transform(rows(8), operation_from_spec(spec()), **options))[0] == 0
+
+
+def test_an_operation_from_a_spec_has_its_key_in_worker_processes_too(spec, monkeypatch):
+    with Server(dialect="vllm", api_key=KEYS[0]) as guarded:
+        monkeypatch.setenv("VLLM_API_BASE", guarded.api_base)
+        monkeypatch.setenv("VLLM_API_KEY", KEYS[0])
+        operation = operation_from_spec(spec(old="model: m, api_base:", new="model: m, label:"))
+        assert len(transform(rows(4), operation, num_proc=2)["output"]) == 4
+        assert KEYS[0].encode() not in pickle.dumps(operation)
+        monkeypatch.delenv("VLLM_API_KEY")
+        with pytest.raises(errors.SettingsError, match="VLLM_API_KEY"):
+            pickle.loads(pickle.dumps(operation))
+
+
+def test_a_plain_map_asks_again_when_the_environment_names_another_model(on_disk, server, monkeypatch):
+    dataset = on_disk(3)
+    monkeypatch.setenv("OPENAI_API_BASE", server.api_base)
+    for model in ("m", "another"):
+        monkeypatch.setenv("OPENAI_MODEL_NAME", model)
+        with_environment = create_interface("openai")
+        assert server.asked(lambda one=with_environment: dataset.map(Ask(one)))[0] == 3
+        with_environment.sync_close()
 
 
 def test_an_operation_from_a_spec_in_a_plain_map(spec, vllm, on_disk):

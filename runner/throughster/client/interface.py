@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -222,11 +223,20 @@ class Interface(Calls):
         return f"{type(self).__name__}({self.source!r}, api_base={self._address.api_base!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Configuration only: no connection, and no key that came from the environment."""
-        return {**self._config, "api_key": self._api_key, "address": _without_borrowed_key(self._config["address"])}
+        """Configuration only, as the environment completed it: no connection, and no key that came from there."""
+        at = self._address
+        return {
+            **self._config,
+            "api_base": at.api_base or None,
+            "api_version": at.api_version,
+            "model_name": at.model,
+            "api_key": self._api_key,
+            "address": _without_borrowed_key(self._config["address"]),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]  # a copy is made as the original was
+        address = _with_borrowed_key(state["address"])
+        self.__init__(**{**state, "address": address})  # type: ignore[misc]  # a copy is made as the original was
 
 
 def _compiled(schema: AnswerSchema | Schema) -> AnswerSchema:
@@ -241,3 +251,12 @@ def _takes_guided_json(version: tuple[int, ...] | None) -> bool:
 
 def _without_borrowed_key(address: Address | None) -> Address | None:
     return replace(address, key=None) if address is not None and address.key_variable else address
+
+
+def _with_borrowed_key(address: Address | None) -> Address | None:
+    if address is None or address.key is not None or address.key_variable is None:
+        return address
+    key = os.environ.get(address.key_variable)
+    if not key:
+        raise SettingsError(f"The client's key came from {address.key_variable}, which is not set here. Set it.")
+    return replace(address, key=SecretStr(key))

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import sysconfig
+from dataclasses import fields
 from enum import Enum
 from hashlib import blake2b
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
@@ -33,6 +34,10 @@ KEYLESS: tuple[type, ...] = (Interface, Address, SecretStr, SecretBytes)
 """Types whose fingerprint leaves out what their pickle holds."""
 
 _SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|signature|credential|^sig$|^code$", re.IGNORECASE)
+_RESOLVED = frozenset({"address", "api_base", "api_version", "model_name"})
+_SHAPES_NO_ANSWER = frozenset({
+    "api_key", "cache", "key", "key_variable", "limits", "retry", "timeout", "token_provider",
+})  # fmt: skip
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, type(...))
 _NOT_OURS = tuple({sysconfig.get_paths()[name] + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _CODE_FACTS = (
@@ -50,23 +55,24 @@ def fingerprint(*values: Any) -> str:
 
 
 def client_facts(client: Interface) -> dict[str, Any]:
-    """Whom a client asks, and for what."""
+    """Whom a client asks, and for what, once the environment had its say."""
     state = client.__getstate__()
-    at = client.address
-    return {
-        "provider": client.provider.name,
-        "api_base": at.api_base,
-        "api_version": at.api_version,
-        "model": at.model,
-        "headers": _public({**at.headers, **state["headers"]}),
-        "params": _public(state["params"]),
-        "adapt": state["adapt"],
-        "answers": state["answers"],
-    }
+    asked = {name: value for name, value in state.items() if name not in (*_RESOLVED, *_SHAPES_NO_ANSWER)}
+    return {"provider": client.provider.name, "address": client.address, **_public(asked)}
 
 
-def _public(pairs: Mapping[str, str]) -> dict[str, str | None]:
-    return {name: None if _SECRET_NAME.search(name) else value for name, value in pairs.items()}
+def _address_facts(address: Address) -> dict[str, Any]:
+    kept = {f.name: getattr(address, f.name) for f in fields(address) if f.name not in _SHAPES_NO_ANSWER}
+    return _public(kept)
+
+
+def _public(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts, without the headers and query parameters that may hold a key."""
+    shown = dict(facts)
+    for group in ("headers", "params"):
+        if group in shown:
+            shown[group] = {k: v for k, v in shown[group].items() if not _SECRET_NAME.search(k)}
+    return shown
 
 
 class _Walk:
@@ -172,12 +178,7 @@ class _Walk:
 
 _WALKS: tuple[tuple[type | tuple[type, ...], Callable[[_Walk, Any], bytes]], ...] = (
     (Interface, lambda walk, value: walk.facts("client", kind=type(value), **client_facts(value))),
-    (
-        Address,
-        lambda walk, value: walk.facts(
-            "address", base=value.api_base, model=value.model, version=value.api_version, headers=_public(value.headers)
-        ),
-    ),
+    (Address, lambda walk, value: walk.facts("address", **_address_facts(value))),
     ((SecretStr, SecretBytes), lambda walk, _: walk.facts("secret")),
     (type, _Walk.kind),
     (FunctionType, _Walk.function),
