@@ -55,7 +55,7 @@ class ResponseReply:
 
     def whole(self) -> _Object:
         items = [item for item, _ in self._items()]
-        reason = _INCOMPLETE.get(self._choice.finish)
+        reason = "max_output_tokens" if self._spent else _INCOMPLETE.get(self._choice.finish)
         return self._response("incomplete" if reason else "completed", items, self._usage(), reason)
 
     def events(self) -> list[bytes]:
