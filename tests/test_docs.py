@@ -31,6 +31,8 @@ from throughster import errors
 from throughster.cli import app, exits
 from throughster.cli.selection import spec_options
 from throughster.client import Interface
+from throughster.emulator import Options as EmulatorOptions
+from throughster.emulator import parse_answers
 from throughster.running.plan import Options, prepare
 from throughster.running.result import STATUSES, Result
 from throughster.spec.model import ProviderSpec, Spec
@@ -406,6 +408,15 @@ def test_every_method_and_option_of_a_client_is_documented():
 def test_every_field_of_a_response_is_documented():
     documented = {in_backticks(row[0])[0] for row in rows("docs/library.md", "field")}
     assert documented == {field.name for field in dataclasses.fields(Response)}
+
+
+def test_the_emulators_options_and_answers_are_documented():
+    documented = [name for row in rows("docs/emulator.md", "field of `Options`") for name in in_backticks(row[0])]
+    assert documented == [field.name for field in dataclasses.fields(EmulatorOptions)]
+    with pytest.raises(errors.SpecError) as caught:
+        parse_answers("[{nonsense: 1}]", "answers.yaml")
+    keys = in_backticks(caught.value.problems[0].hint.partition("has")[2])
+    assert keys == [in_backticks(row[0])[0] for row in rows("docs/spec.md", "key of an entry")]
 
 
 def test_the_documented_error_tree_is_the_real_one():
