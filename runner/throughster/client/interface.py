@@ -100,6 +100,7 @@ class Interface(Calls):
         self._learned = Learned(self.source, active=adapt)
         self._emulators: WeakKeyDictionary[asyncio.AbstractEventLoop, Emulator] = WeakKeyDictionary()
         self._senders: WeakKeyDictionary[asyncio.AbstractEventLoop, Sender] = WeakKeyDictionary()
+        self._opening: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     @property
     def source(self) -> str:
@@ -189,27 +190,34 @@ class Interface(Calls):
         loop = asyncio.get_running_loop()
         sender = self._senders.get(loop)
         if sender is None:
-            address = self._address
-            if self.provider.starts_emulator and not address.api_base:
-                from throughster.emulator import Emulator, Options  # a web server, for whoever has no model at hand
-
-                options = Options(answers=self._config["answers"], reasoning_models="never")
-                emulator = self._emulators[loop] = Emulator(options)
-                await emulator.start()
-                address = replace(address, api_base=emulator.api_base)
-            sender = self._senders[loop] = Sender(
-                self.provider,
-                address,
-                self._transport,
-                limits=self._config["limits"],
-                timeout=self._config["timeout"],
-                retry=self._config["retry"],
-                headers=self._config["headers"],
-                query=self._config["params"],
-                learned=self._learned,
-                dialect=DIALECTS[self._config["endpoint"]],
-            )
+            async with self._opening.setdefault(loop, asyncio.Lock()):  # of many first calls, one opens
+                sender = self._senders.get(loop)
+                if sender is None:
+                    sender = self._senders[loop] = await self._new_sender(loop)
+            self._opening.pop(loop, None)
         return sender
+
+    async def _new_sender(self, loop: asyncio.AbstractEventLoop) -> Sender:
+        address = self._address
+        if self.provider.starts_emulator and not address.api_base:
+            from throughster.emulator import Emulator, Options  # a web server, for whoever has no model at hand
+
+            options = Options(answers=self._config["answers"], reasoning_models="never")
+            emulator = self._emulators[loop] = Emulator(options)
+            await emulator.start()
+            address = replace(address, api_base=emulator.api_base)
+        return Sender(
+            self.provider,
+            address,
+            self._transport,
+            limits=self._config["limits"],
+            timeout=self._config["timeout"],
+            retry=self._config["retry"],
+            headers=self._config["headers"],
+            query=self._config["params"],
+            learned=self._learned,
+            dialect=DIALECTS[self._config["endpoint"]],
+        )
 
     async def close(self) -> None:
         """See `Calls.close`."""
