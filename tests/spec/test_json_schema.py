@@ -79,7 +79,6 @@ UNBUILT = [
     "grader: {provider: offline}",
     "budget: {calls: 1}",
     "cache: on",
-    "provider: {name: openai, endpoint: responses}",
     "concurrency: {requests_per_minute: 1}",
     "concurrency: {tokens_per_minute: 1}",
     "outputs: [a.html]",

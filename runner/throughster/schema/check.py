@@ -6,6 +6,8 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import jsonschema_rs
+
 from throughster.names import did_you_mean
 from throughster.schema.engine import knows_format, pattern_fault
 from throughster.schema.issues import SchemaIssue, shortened
@@ -88,11 +90,20 @@ def walk(schema: Any, pointer: Pointer = ()) -> Iterator[tuple[Pointer, dict[str
 
 
 def _check_metaschema(schema: dict[str, Any]) -> Iterator[SchemaIssue]:
-    import jsonschema.validators  # heavy, and needed only where a schema is checked
+    if _is_plainly_valid(schema):
+        return
+    import jsonschema.validators  # heavy, and needed only to say what is wrong
 
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     for error in kind(kind.META_SCHEMA).iter_errors(schema):
         yield _violation(schema, tuple(error.absolute_path), error.message)
+
+
+def _is_plainly_valid(schema: dict[str, Any]) -> bool:
+    try:
+        return jsonschema_rs.meta.is_valid(schema)
+    except (ValueError, jsonschema_rs.ReferencingError):
+        return False
 
 
 def _violation(schema: dict[str, Any], pointer: Pointer, message: str) -> SchemaIssue:

@@ -21,9 +21,24 @@ _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 def check_references(documents: Documents) -> list[SchemaIssue]:
     """Return the references that lead nowhere, elsewhere, or in a circle; load the files that the others need."""
+    if not _has_reference(documents.schema):
+        return []
     walk = _Walk(documents)
     walk.document(documents.uri, documents.schema, None)
     return walk.issues + list(walk.loops())
+
+
+def _has_reference(schema: Any) -> bool:
+    stack = [schema]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, dict):
+            if any(keyword in part for keyword in _REFERENCES):
+                return True
+            stack.extend(part.values())
+        elif isinstance(part, list):
+            stack.extend(part)
+    return False
 
 
 class _Walk:

@@ -3,8 +3,6 @@
 A field's docstring is its description in the JSON Schema that editors read.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Tag, model_validator

@@ -1,16 +1,15 @@
 """What a spec asks: four ways to write a prompt, one list of messages."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 from pydantic_core import core_schema
 
 from throughster.spec.values import BY_KIND, LIST, MAPPING, TEXT, FilePath, SpecModel, Text, is_textual
+from pydantic import GetCoreSchemaHandler
 
 if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler
+    pass
 
 __all__ = ["FileSpec", "MessageSpec", "PromptForms", "PromptSpec"]
 

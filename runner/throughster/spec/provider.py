@@ -1,7 +1,5 @@
 """Whom a spec asks: the provider's mapping and its short form."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator

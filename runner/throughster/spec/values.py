@@ -1,7 +1,5 @@
 """The small types that a spec's fields are made of: text, file names, data, and values with a short form."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -10,12 +8,12 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from throughster.types import Policy
 from throughster.yamltree import WrittenFloat, WrittenInt, keep_text, plain_numbers
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from collections.abc import Callable
+from pydantic.json_schema import JsonSchemaValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-    from pydantic.json_schema import JsonSchemaValue
+    pass
 
 __all__ = [
     "BY_KIND",
