@@ -23,7 +23,11 @@ LEVELS = {
 }
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
 
-LAZY_ROOMS = {("running", "client"), ("running", "balance"), ("client", "emulator")}  # a check of a spec needs no network
+LAZY_ROOMS = {
+    ("running", "client"),
+    ("running", "balance"),
+    ("client", "emulator"),
+}  # a check of a spec needs no network
 LAZY = {
     "uvloop", "pyarrow", "pyarrow.parquet", "referencing", "referencing.jsonschema", "referencing.exceptions", "jsonschema",
     "jsonschema.validators", "pydantic", "urllib.parse",

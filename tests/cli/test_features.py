@@ -79,7 +79,10 @@ def test_no_tool_call_where_none_is_wanted(command, spec, results):
 
 def test_wrong_arguments_are_asked_again_and_end_as_invalid(command, spec, results):
     spec("- {contains: weather, answer: {city: 7}}\n", "answers.yaml")
-    text = TOOLS.replace("provider: offline", "provider: {name: offline, answers: answers.yaml}") + "tool_choice: required\n"
+    text = (
+        TOOLS.replace("provider: offline", "provider: {name: offline, answers: answers.yaml}")
+        + "tool_choice: required\n"
+    )
     assert command("run", spec(text), "-o", "o.jsonl").code == 1
     (line,) = results("o.jsonl")
     assert (line["status"], len(line["attempts"])) == ("invalid", 3)

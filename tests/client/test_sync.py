@@ -91,23 +91,16 @@ def test_one_client_in_several_event_loops():
     assert len({asyncio.run(once()) for _ in range(3)}) == 1
 
 
-def in_child(client, queue):
-    queue.put(client.sync_call(ASK).content)
-    client.sync_close()
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork")
 def test_a_client_in_another_process(method):
     client = create_interface("offline")
     here = client.sync_call(ASK).content
     context = multiprocessing.get_context(method)
-    queue = context.Queue()
-    process = context.Process(target=in_child, args=(client, queue))
-    process.start()
-    assert queue.get(timeout=30) == here
-    process.join(30)
-    assert process.exitcode == 0
+    with context.Pool(1) as pool:
+        assert pool.apply_async(client.sync_call, (ASK,)).get(timeout=30).content == here
+        pool.close()
+        pool.join()
     client.sync_close()
 
 

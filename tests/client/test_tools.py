@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 
 from throughster import errors
 from throughster.client import MistralInterface, OpenAiInterface, VllmInterface
-from throughster.tools import read_tools
 from throughster.emulator import Emulator, Options
 from throughster.providers import PROVIDERS
+from throughster.tools import read_tools
 
 ASK = {"messages": [{"role": "user", "content": "Weather in Oslo?"}]}
 

@@ -59,9 +59,12 @@ def with_client(provider, scenario, **emulator):
     async def run():
         version = {"vllm_version": options.pop("vllm")} if "vllm" in options else {}
         given = {"dialect": dialect, "api_key": KEY, "request_log": requests.append, **version, **emulator}
-        async with Emulator(Options(**given)) as server, cls(
-            api_base=server.api_base, api_key=KEY, model_name="m", retry=Retry(initial_delay_s=0.001), **options
-        ) as client:
+        async with (
+            Emulator(Options(**given)) as server,
+            cls(
+                api_base=server.api_base, api_key=KEY, model_name="m", retry=Retry(initial_delay_s=0.001), **options
+            ) as client,
+        ):
             return await scenario(client, requests)
 
     return asyncio.run(run())

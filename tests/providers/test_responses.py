@@ -52,15 +52,31 @@ def test_extra_body_goes_out_as_it_is():
 def test_messages_become_items():
     messages = [
         {"role": "system", "content": "s"},
-        {"role": "user", "content": [{"type": "text", "text": "t"}, {"type": "image_url", "image_url": {"url": "u", "detail": "low"}}]},
-        {"role": "assistant", "content": "", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "t"},
+                {"type": "image_url", "image_url": {"url": "u", "detail": "low"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+        },
         {"role": "tool", "tool_call_id": "c1", "content": "4"},
         {"role": "assistant", "content": "so 4"},
     ]
     before = json.dumps(messages)
     assert RESPONSES.build_messages(OPENAI, messages) == [
         {"role": "system", "content": "s"},
-        {"role": "user", "content": [{"type": "input_text", "text": "t"}, {"type": "input_image", "image_url": "u", "detail": "low"}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "input_text", "text": "t"},
+                {"type": "input_image", "image_url": "u", "detail": "low"},
+            ],
+        },
         {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "c1", "output": "4"},
         {"role": "assistant", "content": "so 4"},
@@ -72,7 +88,10 @@ def reply(*output, status="completed", **more):
     return json.dumps({"object": "response", "status": status, "model": "m-1", "output": output, **more}).encode()
 
 
-TEXT = {"type": "message", "content": [{"type": "output_text", "text": "Hi", "logprobs": [{"token": "Hi", "logprob": -0.1}]}]}
+TEXT = {
+    "type": "message",
+    "content": [{"type": "output_text", "text": "Hi", "logprobs": [{"token": "Hi", "logprob": -0.1}]}],
+}
 CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": '{"x": 1}'}
 USAGE = {
     "input_tokens": 3, "output_tokens": 2, "total_tokens": 5,

@@ -70,6 +70,8 @@ def _refused_field(error: BadRequestError, fields: Mapping[str, Any]) -> str | N
     if error.code in _CODES and error.param in fields:
         return error.param
     words = str(error)
+    if error.param in fields and ("nsupported parameter" in words or "nsupported value" in words):
+        return error.param  # the Responses API says so without a code
     if "nrecognized request argument" in words or "xtra inputs are not permitted" in words:
         return next((name for name in fields if name in words), None)
     return None

@@ -107,7 +107,7 @@ def _kind(said: Said, status: int) -> type[ProviderError]:
         return RateLimitError
     if status in (401, 403):
         return AuthError
-    if status == 404:
+    if status == 404 or said.code == "model_not_found":
         return NotFoundError
     if status in (400, 413, 422) and (_CONTEXT.search(labels) or _CONTEXT.search(said.message) or said.code == "3051"):
         return ContextLengthError

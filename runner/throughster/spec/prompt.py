@@ -1,15 +1,11 @@
 """What a spec asks: four ways to write a prompt, one list of messages."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, GetCoreSchemaHandler, Tag
 from pydantic_core import core_schema
 
 from throughster.spec.values import BY_KIND, LIST, MAPPING, TEXT, FilePath, SpecModel, Text, is_textual
-from pydantic import GetCoreSchemaHandler
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["FileSpec", "MessageSpec", "PromptForms", "PromptSpec"]
 

@@ -1,19 +1,25 @@
 """The small types that a spec's fields are made of: text, file names, data, and values with a short form."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
 from throughster.types import Policy
 from throughster.yamltree import WrittenFloat, WrittenInt, keep_text, plain_numbers
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from collections.abc import Callable
-from pydantic.json_schema import JsonSchemaValue
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "BY_KIND",
