@@ -6,16 +6,20 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 AREA   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test install lint type cover bench schemas clean
+.PHONY: help run test test-real install lint type cover bench schemas clean
+.PHONY: generate-test-data-azure generate-test-data-openai generate-test-data-mistral generate-test-data-vllm
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.installed ## translate the demo phrases with canned answers; needs no key and no internet
 	@$(BIN)/throughster-run specs/translate.yaml
 
 test: lint type ## lint, types and the whole test suite; needs no key and no internet
 	@$(BIN)/python -m pytest -n auto
+
+test-real: $(VENV)/.installed-dev ## the provider contract against other people's servers, set up in .cache/real (minutes, gigabytes)
+	@$(BIN)/python -m pytest tests/real -m real -rs
 
 install: $(VENV)/.installed-dev ## a development environment in .venv
 
@@ -35,6 +39,18 @@ bench: $(VENV)/.installed-dev ## benchmarks into benchmarks/results.md (AREA=nam
 schemas: $(VENV)/.installed-dev ## write schemas/*.schema.json from the models
 	@$(BIN)/throughster schema spec --output schemas/spec.schema.json
 	@$(BIN)/throughster schema result --output schemas/result.schema.json
+
+generate-test-data-azure: $(VENV)/.installed-dev ## record Azure's replies (AZURE_OPENAI_ENDPOINT, _API_KEY, AZURE_DEPLOYMENT, TARGET_VERSION)
+	@$(BIN)/python -m tests.recording azure
+
+generate-test-data-openai: $(VENV)/.installed-dev ## record OpenAI's replies (OPENAI_API_KEY, OPENAI_MODEL_NAME, TARGET_VERSION)
+	@$(BIN)/python -m tests.recording openai
+
+generate-test-data-mistral: $(VENV)/.installed-dev ## record Mistral's replies (MISTRAL_API_KEY, MISTRAL_MODEL_NAME, TARGET_VERSION)
+	@$(BIN)/python -m tests.recording mistral
+
+generate-test-data-vllm: $(VENV)/.installed-dev ## record a vLLM server's replies (VLLM_ENDPOINT, VLLM_MODEL_NAME, VLLM_API_KEY)
+	@$(BIN)/python -m tests.recording vllm
 
 clean: ## remove the environment, caches and runs
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage dist build

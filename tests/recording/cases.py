@@ -82,7 +82,7 @@ async def outcome_of(client, case):
     try:
         response, texts = await _run(client, case)
     except ThroughsterError as error:
-        outcome = {"error": type(error).__name__, "message": str(error)}
+        outcome = {"error": type(error).__name__}
         if isinstance(error, ProviderError):
             outcome |= {"http_status": error.http_status, "code": error.code}
         return outcome

@@ -92,7 +92,7 @@ async def record(provider, folder=RECORDED):
             continue
         reply, outcome = await _ask(provider, {**options, "model_name": case.model or options["model_name"]}, case)
         if reply is None:
-            raise SettingsError(f"{name}: the endpoint did not reply: {outcome.get('message')}")
+            raise SettingsError(f"{name}: the endpoint did not reply ({outcome.get('error')}).")
         files.append(target / f"{name}.json")
         files[-1].write_text(_entry(case, reply, outcome, secrets), "utf-8")
     return files
