@@ -188,6 +188,16 @@ def resolve_address(
             )
         if is_loopback(url) and not _may_have_key(url, provider, settings, hosts):
             key = None
+    if (
+        url.scheme == "http"
+        and api_base is None
+        and not is_loopback(url)
+        and not _is_allowed(url, allowed_hosts(hosts))
+    ):
+        raise HostNotAllowedError(
+            f"{variable_of(provider, 'api_base')} is `{base}`, which is not encrypted. Use https, or allow the host: "
+            f"--allow-host {url.host}, or THROUGHSTER_ALLOWED_HOSTS={url.host}."
+        )
     if key is None and provider.needs_key and not is_loopback(url) and not headers and token_provider is None:
         raise SettingsError(
             f"{provider.title} needs a key: set {variable_of(provider, 'api_key')} (in Python: api_key=...)."

@@ -211,7 +211,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Limits(Policy):
-    """How much may be under way at once, and per minute. Shared by all clients of one key and endpoint."""
+    """How much may be under way at once, and per minute, for one client."""
 
     max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 64
     """Requests under way at once, at most."""

@@ -238,6 +238,53 @@ def test_a_ragged_csv_row_is_told_with_its_line(command, spec):
     assert (outcome.code, "rows.csv:3" in outcome.err) == (2, True)
 
 
+def test_a_value_of_the_wrong_type_is_told_before_anything_is_sent(command, spec, here):
+    Path("rows.csv").write_text("n\n1\ntwo\n")
+    text = "version: 1\nprovider: offline\nprompt: '{{ n + 1 }}'\ninputs: {n: {type: integer}}\ndata: rows.csv\n"
+    outcome = command("run", spec(text))
+    assert (outcome.code, "rows.csv:3: `n` must be a whole number" in outcome.err) == (2, True)
+    assert not (here / "runs").exists()
+    outcome = command("render", "spec.yaml", "--var", "n=7", "--limit", "1")
+    assert outcome.out.splitlines()[-1] == "8"
+
+
+def test_a_key_in_a_spec_is_shown_in_no_message(command, spec):
+    text = "version: 1\nprovider: {name: openai, api_key: sk-abcdefghijklmnopqrstuv, model: m}\nprompt: hi\n"
+    outcome = command("run", spec(text))
+    assert outcome.code == 2
+    assert "sk-abcdef" not in outcome.err
+
+
+def test_plain_http_needs_a_host_that_was_allowed(command, spec, monkeypatch):
+    monkeypatch.setenv("VLLM_API_BASE", "http://gpu.example:8000/v1")
+    text = "version: 1\nprovider: vllm:m\nprompt: hi\n"
+    outcome = command("run", spec(text), "--check")
+    assert (outcome.code, "not encrypted" in outcome.err) == (2, True)
+    assert command("run", "spec.yaml", "--check", "--allow-host", "gpu.example").code == 0
+    monkeypatch.delenv("VLLM_API_BASE")
+    assert command("run", "spec.yaml", "--check", "--api-base", "http://gpu.example:8000/v1").code == 0
+
+
+def test_an_option_that_is_wrong_is_named_not_the_file(command, spec):
+    outcome = command("run", spec(), "--set", "output.strategy=guided")
+    assert "--set output.strategy=guided: the offline emulator has no strategy `guided`." in outcome.err
+
+
+def test_tool_calls_are_shown(command, spec):
+    tool = "{name: look, parameters: {type: object, properties: {city: {const: Oslo}}, required: [city]}}"
+    outcome = command(
+        "run", spec(f"version: 1\nprovider: offline\nprompt: hi\ntools: [{tool}]\ntool_choice: required\n")
+    )
+    assert 'look({"city":"Oslo"})' in outcome.out
+
+
+def test_includes_are_seen_from_the_spec(command, spec):
+    spec("Be kind to {{ who }}.", "specs/parts/tone.j2")
+    text = "version: 1\nprovider: offline\nprompt: '{% include \"parts/tone.j2\" %}'\nvars: {who: all}\n"
+    spec(text, "specs/s.yaml")
+    assert command("render", "specs/s.yaml").out.splitlines()[-1] == "Be kind to all."
+
+
 def test_unbuilt_options_are_refused_by_name(command, spec):
     outcome = command("run", spec(), "--telepathy")
     assert (outcome.code, "No such option '--telepathy'" in outcome.err) == (2, True)

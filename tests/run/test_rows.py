@@ -3,14 +3,15 @@ from __future__ import annotations
 import pytest
 
 from throughster.errors import SpecError
+from throughster.inputs import open_rows
 from throughster.running.rows import Choice, RowIds, Rows, content_hash
-from throughster.running.values import Converted, convert
+from throughster.running.values import Types, convert
 from throughster.spec.model import InputSpec
 
 
 def rows(data=({"text": "a"}, {"text": "b"}), **options):
     given = {"under": {}, "matrix": {}, "over": {}, "choice": Choice(), "data_count": len(data), **options}
-    return Rows(list(data), **given)
+    return Rows(open_rows(list(data), name="rows"), **given)
 
 
 def test_rows_are_the_product_of_data_and_matrix_in_order():
@@ -106,7 +107,14 @@ def test_what_is_no_such_type(value, kind):
         convert(value, kind)
 
 
-def test_a_wrong_value_names_row_and_column():
-    data = Converted([{"n": "1"}, {"n": "many"}], {"n": InputSpec(type="integer")}, "s.yaml")
-    with pytest.raises(SpecError, match=r"s\.yaml: Row 2: `n` must be a whole number, found `many`"):
+def test_declared_types_hold_for_every_layer():
+    types = Types({"n": InputSpec(type="integer")})
+    assert [r.vars["n"] for r in rows([{"n": "1"}, {"n": "2"}], types=types)] == [1, 2]
+    assert [r.vars["n"] for r in rows([{"n": "1"}], over={"n": "7"}, types=types)] == [7]
+    assert [r.vars["n"] for r in rows([{}], under={"n": "3"}, types=types)] == [3]
+
+
+def test_a_wrong_value_names_its_place_and_what_was_found():
+    data = rows([{"n": "1"}, {"n": "many"}], types=Types({"n": InputSpec(type="integer")}))
+    with pytest.raises(SpecError, match=r"rows, row 2: `n` must be a whole number \(see `inputs`\), found `many`"):
         list(data)

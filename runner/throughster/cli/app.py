@@ -13,6 +13,7 @@ import click
 from throughster._version import __version__
 from throughster.cli.exits import BUG, INCOMPLETE, INTERRUPTED, WRONG
 from throughster.errors import HostNotAllowedError, RequestError, SettingsError, SpecError, ThroughsterError
+from throughster.redact import printable
 
 __all__ = ["group", "invoke"]
 
@@ -41,7 +42,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def group() -> None:
-    r"""Run YAML prompts against Azure OpenAI, OpenAI, Mistral and vLLM, and check what comes back.
+    """Run YAML prompts against Azure OpenAI, OpenAI, Mistral and vLLM, and check what comes back.
 
     \b
     Example:
@@ -61,10 +62,10 @@ def invoke(command: click.Command, name: str) -> NoReturn:
     except click.Abort:
         code = INTERRUPTED
     except (SpecError, SettingsError, HostNotAllowedError, RequestError) as error:
-        click.echo(f"{name}: {error}", err=True)
+        click.echo(printable(f"{name}: {error}"), err=True)
         code = WRONG
     except ThroughsterError as error:  # results that could not be written, a provider that could not be used
-        click.echo(f"{name}: {error}", err=True)
+        click.echo(printable(f"{name}: {error}"), err=True)
         code = INCOMPLETE
     except BrokenPipeError:  # the reader of our output has gone: nothing more to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

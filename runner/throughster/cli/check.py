@@ -16,7 +16,7 @@ __all__ = ["check"]
 @click.command()
 @spec_options
 def check(screen: str, color: str, **choice: Any) -> int:
-    r"""Validate each SPEC: keys, templates, schemas, data columns, keys and addresses. Nothing is sent.
+    """Validate each SPEC: keys, templates, schemas, data columns, keys and addresses. Nothing is sent.
 
     \b
     Example:

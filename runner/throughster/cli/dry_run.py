@@ -32,7 +32,7 @@ def dry_run(plans: Sequence[Plan], *, color: str, screen: str) -> int:
                 messages = plan.prompt.render(row.vars)
             except RequestError as error:
                 failures += 1
-                click.echo(f"{plan.file}: row {row.index}: {error}", err=True)
+                click.echo(printable(f"{plan.file}: row {row.index}: {error}"), err=True)
                 continue
             characters += sum(len(message["content"]) for message in messages)
             rows += 1

@@ -33,7 +33,7 @@ def emulate(
     latency: float,
     tokens_per_second: float | None,
 ) -> None:
-    r"""Serve canned answers in a provider's dialect, on the loopback interface, until interrupted.
+    """Serve canned answers in a provider's dialect, on the loopback interface, until interrupted.
 
     \b
     Example:

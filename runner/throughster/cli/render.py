@@ -10,6 +10,7 @@ import orjson
 from throughster.cli.exits import OK, WRONG
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
+from throughster.errors import RequestError
 from throughster.redact import printable
 
 __all__ = ["render"]
@@ -18,7 +19,7 @@ __all__ = ["render"]
 @click.command()
 @spec_options
 def render(screen: str, color: str, **choice: Any) -> int:
-    r"""Print the rendered prompt of every chosen row. Nothing is sent.
+    """Print the rendered prompt of every chosen row. Nothing is sent.
 
     \b
     Example:
@@ -28,9 +29,15 @@ def render(screen: str, color: str, **choice: Any) -> int:
     print_problems(problems, screen, color)
     if not plans or any(problem.severity == "error" for problem in problems):
         return WRONG
+    code = OK
     for plan in plans:
         for row in plan.rows:
-            messages = plan.prompt.render(row.vars)
+            try:
+                messages = plan.prompt.render(row.vars)
+            except RequestError as error:
+                click.echo(printable(f"{plan.file}: row {row.index}: {error}"), err=True)
+                code = WRONG
+                continue
             if screen == "json":
                 click.echo(orjson.dumps({"id": row.id, "row": row.index, "messages": messages}).decode())
                 continue
@@ -38,4 +45,4 @@ def render(screen: str, color: str, **choice: Any) -> int:
             for message in messages:
                 click.echo(click.style(f"{message['role']}:", bold=True))
                 click.echo(printable(message["content"]))
-    return OK
+    return code

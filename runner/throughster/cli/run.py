@@ -39,7 +39,7 @@ def run(
     color: str,
     **choice: Any,
 ) -> int:
-    r"""Run each SPEC (a file, a folder or a glob): render its prompts, ask, validate, save every result.
+    """Run each SPEC (a file, a folder or a glob): render its prompts, ask, validate, save every result.
 
     \b
     Examples:

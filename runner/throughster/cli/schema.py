@@ -14,7 +14,7 @@ __all__ = ["schema"]
 @click.argument("what", type=click.Choice(["spec", "result"]), default="spec")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it here.")
 def schema(what: str, output: Path | None) -> None:
-    r"""Print the JSON Schema that editors use for specs, or that describes a line of results.jsonl.
+    """Print the JSON Schema that editors use for specs, or that describes a line of results.jsonl.
 
     \b
     Example:

@@ -15,7 +15,8 @@ from throughster.client.forms import FORMS, ToolsForm
 from throughster.client.learning import Learned
 from throughster.client.question import Question
 from throughster.client.sending import Sender
-from throughster.errors import SettingsError
+from throughster.errors import RequestError, SettingsError
+from throughster.names import did_you_mean
 from throughster.providers import DIALECTS
 from throughster.schema import AnswerSchema
 from throughster.settings import resolve_address
@@ -147,6 +148,9 @@ class Interface(Calls):
         if schema is None and not tools:
             return Question(sender, fields, stream=stream)
         strategies = self.provider.strategies if strategy == "auto" else (strategy,)
+        for name in strategies:
+            if name not in FORMS:
+                raise RequestError(f"There is no strategy `{name}`. {did_you_mean(name, FORMS)}".rstrip())
         if "guided" in strategies and _takes_guided_json(await sender.server_version()):
             strategies = tuple("guided_json" if name == "guided" else name for name in strategies)
         return Question(

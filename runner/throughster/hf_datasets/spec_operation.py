@@ -18,7 +18,7 @@ from throughster.errors import AnswerError, BadRequestError, Problem, RequestErr
 from throughster.names import did_you_mean
 from throughster.paths import project_root, resolve_inside
 from throughster.running.plan import Options, prepare
-from throughster.running.values import Converted
+from throughster.running.values import Types
 from throughster.spec.check_templates import check_prompt
 from throughster.spec.load import Override, load
 
@@ -177,7 +177,7 @@ class SpecOperation:
     async def ask(self, example: Mapping[str, Any]) -> dict[str, Any]:
         """The new columns of one example."""
         used = {name: example[name] for name in self._used(example)}
-        (values,) = Converted([{**self.under, **used}], self.spec.inputs, self.file)
+        values = Types(self.spec.inputs)({**self.under, **used}, self.file)
         messages = self.prompt.render(values)
         try:
             response = await (await self._question()).ask(messages)

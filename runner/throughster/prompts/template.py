@@ -51,22 +51,24 @@ class PromptError(RequestError):
 class Template:
     """A compiled template. Made by `compile_template`; it pickles as its source."""
 
-    __slots__ = ("_compiled", "_parts", "_root", "_uses_row", "name", "references", "source", "uses_whole_row")
+    __slots__ = ("_compiled", "_files", "_parts", "_uses_row", "name", "references", "source", "uses_whole_row")
 
-    def __init__(self, source: str, root: Path | None, unit: Unit, found: Found, compiled: jinja2.Template) -> None:
+    def __init__(
+        self, source: str, files: tuple[Path | None, Path | None], unit: Unit, found: Found, compiled: jinja2.Template
+    ) -> None:
         self.name = unit.name
         self.source = source
         self.references: tuple[Reference, ...] = tuple(found.references)
         """Every use of an outer variable, in the template and the files it includes."""
         self.uses_whole_row = found.uses_whole_row
         """Whether `row` is used as a value, so that any variable may be used."""
-        self._root = root
+        self._files = files
         self._compiled = compiled
         self._uses_row = found.uses_row
         self._parts = _plain_parts(unit.tree)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _recompile, (self.source, self.name, self._root)
+        return _recompile, (self.source, self.name, *self._files)
 
     def __repr__(self) -> str:
         return f"Template({self.name!r}, {self.source[:60]!r})"
@@ -109,11 +111,12 @@ class Template:
         return PromptError(_reason(error), template=name or self.name, line=line)
 
 
-def compile_template(source: str, *, name: str, root: Path | None = None) -> Template:
+def compile_template(source: str, *, name: str, root: Path | None = None, base: Path | None = None) -> Template:
     """Compile `source`, a Jinja2 template that messages call `name`.
 
-    `root`: the folder that `{% include "file" %}` and its like read from; None refuses them. Nothing of the template
-    is evaluated. Raises `TemplateProblem` with the position of the first thing that is wrong.
+    `{% include "file" %}` and its like read files inside `root`, named as seen from `base` (by default `root`); without
+    `root` they are refused. Nothing of the template is evaluated. Raises `TemplateProblem` with the position of the
+    first thing that is wrong.
     """
     if len(source) > _LONGEST_SOURCE:
         message = f"The template has {len(source):,} characters; at most {_LONGEST_SOURCE:,} are allowed."
@@ -121,7 +124,7 @@ def compile_template(source: str, *, name: str, root: Path | None = None) -> Tem
     unit = _parse(source, name)
 
     def load(file: str, by: Unit, offset: int) -> Unit:
-        return _load_file(root, file, by, offset)
+        return _load_file(root, base or root, file, by, offset)
 
     try:
         found = find_references(unit, _SANDBOX, load)
@@ -130,13 +133,13 @@ def compile_template(source: str, *, name: str, root: Path | None = None) -> Tem
             loader = _Loader()
             environment = _SANDBOX.overlay(loader=loader)
             loader.templates = {file: _build(included, environment) for file, included in found.units.items()}
-        return Template(source, root, unit, found, _build(unit, environment))
+        return Template(source, (root, base), unit, found, _build(unit, environment))
     except RecursionError:
         raise unit.problem("The template is nested too deeply.", 0) from None
 
 
-def _recompile(source: str, name: str, root: Path | None) -> Template:
-    return compile_template(source, name=name, root=root)
+def _recompile(source: str, name: str, root: Path | None, base: Path | None) -> Template:
+    return compile_template(source, name=name, root=root, base=base)
 
 
 def _parse(source: str, name: str) -> Unit:
@@ -153,11 +156,11 @@ def _parse(source: str, name: str) -> Unit:
         raise TemplateProblem(_sentence(_reason(error)), line=1, column=1, template=name) from None
 
 
-def _load_file(root: Path | None, file: str, by: Unit, offset: int) -> Unit:
-    if root is None:
+def _load_file(root: Path | None, base: Path | None, file: str, by: Unit, offset: int) -> Unit:
+    if root is None or base is None:
         raise by.problem(f"`{file}` cannot be read here: only templates of a spec may use other files.", offset)
     try:
-        source = resolve_inside(root, root, file).read_bytes().decode("utf-8-sig")
+        source = resolve_inside(root, base, file).read_bytes().decode("utf-8-sig")
     except PathProblem as problem:
         raise by.problem(str(problem), offset) from None
     except (OSError, UnicodeDecodeError) as error:

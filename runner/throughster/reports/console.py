@@ -111,6 +111,7 @@ class ConsoleReport:
 
     def _row(self, result: Result) -> None:
         self._counts[result.status] += 1
+        self._retries += max(0, len(result.attempts) - 1)
         if result.usage is not None:
             self._tokens += result.usage.total_tokens
         if len(self._first) < SHOWN_ROWS:
@@ -126,7 +127,6 @@ class ConsoleReport:
             self._err.print(f"  {self._done()}  {self.figures()}")
 
     def _attempt(self, event: AttemptFailed) -> None:
-        self._retries += 1
         if self._verbose:
             self._above(
                 Text(f"  row {event.row} {event.label}: send failed: {one_line(event.error, 300)}", style="yellow")
@@ -188,7 +188,7 @@ class ConsoleReport:
             parts.append(f"{failed:,} failed")
         parts.append(f"{self._tokens:,} tokens")
         if self._retries:
-            parts.append(f"{self._retries:,} retried")
+            parts.append(f"{self._retries:,} sent again")
         if self._total is not None and 0 < done < self._total:
             parts.append(f"{_duration(elapsed_s * (self._total - done) / done)} left")
         return ", ".join(parts)
@@ -234,7 +234,7 @@ def _table(results: list[Result]) -> Table:
 
 def _fields(results: list[Result]) -> list[str]:
     """The keys of the answers, when each is a small flat object and a column apiece reads better than JSON."""
-    outputs = [result.output for result in results if result.status == "ok"]
+    outputs = [result.output for result in results if result.status == "ok" and not result.tool_calls]
     if not outputs or not all(isinstance(output, dict) for output in outputs):
         return []
     names = list(dict.fromkeys(name for output in outputs for name in output))
@@ -246,6 +246,8 @@ def _answer(result: Result, fields: list[str]) -> list[Any]:
     if fields:
         output = result.output if isinstance(result.output, dict) else {}
         return [output.get(name, "") for name in fields]
+    if result.tool_calls:
+        return [", ".join(f"{call.name}({_cell(call.arguments)})" for call in result.tool_calls)]
     if result.output is not None:
         return [result.output]
     return [result.text or (result.error.message if result.error else "")]

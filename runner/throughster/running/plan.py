@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from throughster.errors import Problem
+from throughster.errors import Problem, SpecError
 from throughster.providers import PROVIDERS
 from throughster.running.rows import Choice, Rows
-from throughster.running.values import Converted
+from throughster.running.values import Types
 from throughster.spec.check import Checked, Outside, check_spec
 from throughster.spec.load import load
 from throughster.spec.model import ToolChoiceSpec
@@ -183,7 +183,8 @@ def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Optio
             problems.append(
                 Problem(str(path), 0, 0, "--api-base says where one provider is, and this spec names several.")
             )
-        checked = check_spec(spec, loaded.document, options.outside)
+        outside = replace(options.outside, origins={override.path: override.origin for override in overrides})
+        checked = check_spec(spec, loaded.document, outside)
         problems += checked.problems
         if any(problem.severity == "error" for problem in (*loaded.problems, *checked.problems)):
             continue
@@ -206,12 +207,14 @@ def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
     )
     defaults = {name: declared.default for name, declared in spec.inputs.items() if declared.has_default}
     rows = Rows(
-        Converted(checked.source if checked.source is not None else [{}], spec.inputs, file),
+        checked.source,
         under={**defaults, **spec.vars},
         matrix={name: list(values) for name, values in spec.matrix.items()},
         over=options.variables,
         choice=options.choice,
         data_count=checked.scan.count if checked.scan else 1,
+        types=Types(spec.inputs),
+        name=file,
     )
     notes = tuple(
         f"{target.label}: the answers are canned; no model is asked."
@@ -242,7 +245,13 @@ def _target(spec: Spec, provider: ProviderSpec, addresses: tuple[Address, ...], 
 
 
 def _check_rows(plan: Plan, options: Options) -> Problem | None:
-    """Nothing selected is an error, never a green run."""
+    """Nothing selected is an error, never a green run; nor is a value of another type than `inputs` declares."""
+    if any(declared.type != "string" for declared in plan.spec.inputs.values()) and plan.rows.total is not None:
+        try:
+            for _ in plan.rows:
+                pass
+        except SpecError as error:
+            return error.problems[0]
     if options.choice.patterns and next(iter(plan.rows), None) is None:
         patterns = ", ".join(options.choice.patterns)
         return Problem(plan.file, 0, 0, f"--filter {patterns}: no row fits, so nothing would be run.")

@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+
+    from throughster.inputs import RowSource
+    from throughster.running.values import Types
 
 __all__ = ["Choice", "Row", "RowIds", "Rows", "content_hash"]
 
@@ -59,20 +62,25 @@ def _text(value: Any) -> str:
 class Rows:
     """Iterating reads the data anew, one row at a time.
 
-    `data`: the data's rows, or one empty row. `under`: `inputs` defaults and `vars`; `over`: what the command line set.
+    `data`: the data's rows; None for one empty row. `under`: `inputs` defaults and `vars`; `over`: what the command
+    line set; `types`: of the variables that `inputs` declares. `name`: what messages call a row of no file.
     """
 
     def __init__(
         self,
-        data: Iterable[Mapping[str, Any]],
+        data: RowSource | None,
         *,
         under: Mapping[str, Any],
         matrix: Mapping[str, list[Any]],
         over: Mapping[str, Any],
         choice: Choice,
         data_count: int | None,
+        types: Types | None = None,
+        name: str = "",
     ) -> None:
         self._data = data
+        self._types = types
+        self._name = name
         self._under = dict(under)
         self._over = dict(over)
         self._cells = [
@@ -101,10 +109,12 @@ class Rows:
 
     def _all(self) -> Iterator[Row]:
         ids = RowIds()
-        under, cells, index = self._under, self._cells, 0
-        for data in self._data:
+        under, cells, types, index = self._under, self._cells, self._types, 0
+        for line, data in self._data.numbered() if self._data is not None else ((0, {}),):
             for cell in cells:
                 values = {**under, **data, **cell}
+                if types:
+                    values = types(values, self._data.where(line) if self._data is not None else self._name)
                 yield Row(index, ids.add(values), values)
                 index += 1
 

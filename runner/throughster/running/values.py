@@ -10,11 +10,11 @@ import orjson
 from throughster.errors import Problem, SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
     from throughster.spec.model import InputSpec
 
-__all__ = ["Converted", "convert"]
+__all__ = ["Types", "convert"]
 
 _WORDS = {
     "string": "text",
@@ -26,31 +26,26 @@ _WORDS = {
 }
 
 
-class Converted:
-    """Rows with the values of declared inputs converted. Raises SpecError at a value that is not what it should be."""
+class Types:
+    """The declared types of variables. Calling it gives a row's values converted."""
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], inputs: Mapping[str, InputSpec], file: str) -> None:
-        self._rows = rows
+    def __init__(self, inputs: Mapping[str, InputSpec]) -> None:
         self._types = {name: declared.type for name, declared in inputs.items() if declared.type != "string"}
-        self._file = file
 
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        if not self._types:
-            return iter(self._rows)
-        return self._converted()
+    def __bool__(self) -> bool:
+        return bool(self._types)
 
-    def _converted(self) -> Iterator[Mapping[str, Any]]:
-        for number, row in enumerate(self._rows, start=1):
-            changed = {}
-            for name, kind in self._types.items():
-                if name in row:
-                    try:
-                        changed[name] = convert(row[name], kind)
-                    except ValueError:
-                        found = str(row[name])[:60]
-                        message = f"Row {number}: `{name}` must be {_WORDS[kind]}, found `{found}`."
-                        raise SpecError([Problem(self._file, 0, 0, message)]) from None
-            yield {**row, **changed}
+    def __call__(self, values: dict[str, Any], place: str) -> dict[str, Any]:
+        """The values, converted. Raises SpecError naming `place` for a value that is not what it should be."""
+        for name, kind in self._types.items():
+            if name in values:
+                try:
+                    values[name] = convert(values[name], kind)
+                except ValueError:
+                    found = str(values[name])[:60]
+                    message = f"`{name}` must be {_WORDS[kind]} (see `inputs`), found `{found}`."
+                    raise SpecError([Problem(place, 0, 0, message)]) from None
+        return values
 
 
 def convert(value: Any, kind: str) -> Any:

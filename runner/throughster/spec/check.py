@@ -24,6 +24,7 @@ from throughster.spec.check_schema import check_output_schema
 from throughster.spec.check_templates import check_prompt
 from throughster.spec.check_variables import check_variables
 from throughster.spec.model import ToolChoiceSpec
+from throughster.spec.secrets import find_secrets, hide_secrets, secret_texts
 from throughster.tools import Tool
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Outside:
 
     `data`: rows from this file instead of the spec's. `variables`: values for every row, over all others. `api_base`:
     where to call, whatever the spec says. `hosts`: hosts that keys may go to. `provider`: whom to ask instead of the
-    spec's provider, so that messages do not blame the spec.
+    spec's provider, and `origins`: which option set which key, so that messages do not blame the spec.
     """
 
     data: Path | None = None
@@ -59,6 +60,7 @@ class Outside:
     api_base: str | None = None
     hosts: tuple[str, ...] = ()
     provider: str | None = None
+    origins: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,10 @@ class _Check:
                 self._spec, self._document, prompt, scan, self._outside.variables, own_data=self._outside.data is None
             )
         tools = tuple(self._tools())
-        return Checked(tuple(self._problems), prompt, schema, source, scan, addresses, answers, tools)
+        secrets = [text for _, value in find_secrets(self._document.value()) for text in secret_texts(value)]
+        return Checked(
+            tuple(hide_secrets(self._problems, secrets)), prompt, schema, source, scan, addresses, answers, tools
+        )
 
     def _addresses(self, n: int, spec: ProviderSpec) -> Iterator[Address]:
         path = self._spec.provider_path(n)
@@ -223,4 +228,8 @@ class _Check:
             self._say(path, message)
 
     def _say(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> None:
-        self._problems.append(self._document.problem(tuple(path), message, hint, key=key))
+        origin = self._outside.origins.get(tuple(path))
+        if origin is not None:
+            self._problems.append(Problem("", 0, 0, f"{origin}: {message}", hint))
+        else:
+            self._problems.append(self._document.problem(tuple(path), message, hint, key=key))

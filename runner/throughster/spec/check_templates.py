@@ -27,7 +27,7 @@ def check_prompt(
     for message, path in zip(prompt.messages, prompt.paths, strict=True):
         try:
             source, name = _source(message, base, root)
-            messages.append(MessageTemplate(message.role, compile_template(source, name=name, root=root)))
+            messages.append(MessageTemplate(message.role, compile_template(source, name=name, root=root, base=base)))
         except (PathProblem, UnicodeDecodeError, OSError) as error:
             problems.append(document.problem(path, str(error)))
         except TemplateProblem as error:

@@ -107,10 +107,10 @@ def _meant(key: str, parent: Path) -> str:
     places = [place for place in key_places().get(key, ()) if (place,) != parent]
     if _OTHER_NAMES.get(key) in known:
         return f"It is called `{_OTHER_NAMES[key]}` here."
-    if match := nearest(key, known):
-        return f"Did you mean `{match}`?"
     if places:
         return f"`{key}` stands under {_one_of([f'`{place}`' for place in places])}."
+    if match := nearest(key, known):
+        return f"Did you mean `{match}`?"
     if match := nearest(key, _SAMPLING):
         return f"Did you mean `{match}`? It stands under `provider.params`."
     return f"Valid keys: {', '.join(known)}." if known else ""
