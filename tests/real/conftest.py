@@ -66,32 +66,34 @@ def nginx(request):
 
 def _upstream(request):
     """Whichever engine there is."""
-    for name in ("llama_server", "vllm"):
+    reasons = []
+    for name in ("vllm", "llama_server"):
         try:
             return request.getfixturevalue(name)
         except pytest.skip.Exception as skipped:
-            reason = skipped
-    pytest.skip(f"there is no engine to put it in front of: {reason}")
+            reasons.append(str(skipped))
+    pytest.skip(f"there is no engine to put it in front of: {'; '.join(reasons)}")
+
+
+_LACKS = {
+    "vllm": frozenset(),
+    "llama-server": frozenset(
+        {"forced tools", "unknown model"}
+    ),  # it treats a forced tool as `auto`, any model as its own
+    "azure": frozenset({"choices"}),
+    "openai": frozenset({"choices"}),
+}
 
 
 @pytest.fixture(params=["vllm", "llama_server", "nginx", "litellm"])
 def server(request):
     running = request.getfixturevalue(request.param)
-    return {
-        "vllm": lambda: Server(VllmInterface, {"api_base": f"{running.origin}/v1"}),
-        "llama_server": lambda: Server(
-            OpenAiInterface,
-            {"api_base": f"{running.origin}/v1"},
-            frozenset({"forced tools", "unknown model", "choices"}),
-        ),
-        "nginx": lambda: Server(
-            AzureInterface,
-            {"api_base": running.origin, "api_version": "2024-10-21"},
-            frozenset({"forced tools", "unknown model", "choices"}),
-        ),
-        "litellm": lambda: Server(
-            AzureInterface,
-            {"api_base": running.origin, "api_version": "2024-10-21"},
-            frozenset({"forced tools", "choices", "wrong key", "list models"}),
-        ),
-    }[request.param]()
+    if request.param in ("vllm", "llama_server"):
+        cls = VllmInterface if request.param == "vllm" else OpenAiInterface
+        options = {"api_base": f"{running.origin}/v1"}
+    else:
+        cls, options = AzureInterface, {"api_base": running.origin, "api_version": "2024-10-21"}
+    lacks = _LACKS[running.engine] | _LACKS.get(cls.provider.name, frozenset())
+    if request.param == "litellm":
+        lacks |= {"wrong key", "list models"}  # without a database it says 400 to a wrong key
+    return Server(cls, options, lacks)

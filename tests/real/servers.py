@@ -38,10 +38,10 @@ class UnavailableError(Exception):
 
 @dataclass(frozen=True)
 class Running:
-    """`origin`: such as http://127.0.0.1:4711."""
+    """`origin`: such as http://127.0.0.1:4711. `engine`: what answers in the end, behind a proxy too."""
 
     origin: str
-    log: Path
+    engine: str
 
 
 def _run(command, what, timeout_s=1800, **options):
@@ -77,7 +77,7 @@ def _free_port():
 
 
 @contextlib.contextmanager
-def _started(name, command, port, health, *, ready_s=120, env=None):
+def _started(name, command, port, health, *, engine=None, ready_s=120, env=None):
     """The server, from the moment it is healthy. It has a session of its own, so that only its processes are ended."""
     CACHE.mkdir(parents=True, exist_ok=True)
     log = CACHE / f"{name}.log"
@@ -92,7 +92,7 @@ def _started(name, command, port, health, *, ready_s=120, env=None):
     origin = f"http://127.0.0.1:{port}"
     try:
         _await_health(process, f"{origin}{health}", ready_s, log)
-        yield Running(origin, log)
+        yield Running(origin, engine or name)
     finally:
         _stop(process)
 
@@ -237,7 +237,9 @@ def litellm(upstream):
     port = _free_port()
     command = [folder / "bin" / "litellm", "--config", config, "--host", "127.0.0.1", "--port", port]
     quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "DISABLE_ADMIN_UI": "True"}
-    with _started("litellm", [*command, "--telemetry", "False"], port, "/health/liveliness", env=quiet) as running:
+    with _started(
+        "litellm", [*command, "--telemetry", "False"], port, "/health/liveliness", engine=upstream.engine, env=quiet
+    ) as running:
         yield running
 
 
@@ -263,9 +265,9 @@ http {{
       proxy_pass {base}/v1/models;
     }}
     location ~ ^/openai/deployments/[^/]+/chat/completions$ {{
-      if ($arg_api-version = "") {{ return 404; }}
+      rewrite ^ /v1/chat/completions break;
       proxy_set_header Authorization "Bearer $http_api_key";
-      proxy_pass {base}/v1/chat/completions;
+      proxy_pass {base};
     }}
   }}
 }}
@@ -283,5 +285,7 @@ def nginx(upstream):
     port = _free_port()
     config = folder / "nginx.conf"
     config.write_text(_NGINX_CONFIG.format(folder=folder, port=port, base=upstream.origin))
-    with _started("nginx", [program, "-p", folder, "-e", "stderr", "-c", config], port, "/health") as running:
+    with _started(
+        "nginx", [program, "-p", folder, "-e", "stderr", "-c", config], port, "/health", engine=upstream.engine
+    ) as running:
         yield running
