@@ -393,6 +393,12 @@ print(len(transform(datasets.Dataset.from_dict({{"t": list("abcd")}}), Ask(clien
     assert (result.stdout, result.stderr) == ("4\n", "")
 
 
+def test_without_the_library_the_import_says_what_to_install():
+    code = "import sys; sys.modules['datasets'] = None\nimport throughster.hf_datasets"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert result.stderr.splitlines()[-1].endswith("pip install 'throughster[hf]'")
+
+
 # -- fingerprints --------------------------------------------------------------------------------------------------
 
 

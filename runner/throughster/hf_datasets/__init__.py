@@ -12,8 +12,15 @@ extra `hf`: `pip install "throughster[hf]"`.
 from __future__ import annotations
 
 from throughster.hf_datasets.fingerprints import fingerprint
-from throughster.hf_datasets.spec_operation import SpecOperation, operation_from_spec
-from throughster.hf_datasets.transforms import register_fingerprints, transform
+
+try:
+    from throughster.hf_datasets.spec_operation import SpecOperation, operation_from_spec
+    from throughster.hf_datasets.transforms import register_fingerprints, transform
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "datasets":
+        raise
+    message = "throughster.hf_datasets needs the library `datasets`: pip install 'throughster[hf]'"
+    raise ModuleNotFoundError(message, name="datasets") from error
 
 __all__ = ["SpecOperation", "fingerprint", "operation_from_spec", "transform"]
 
