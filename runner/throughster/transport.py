@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from throughster.types import Timeout
 
-__all__ = ["Reply", "StreamReply", "Transport", "translate"]
+__all__ = ["Reply", "StreamReply", "Transport", "close_sessions", "translate"]
 
 MAX_REPLY_BYTES = 32_000_000
 _DRAIN_S = 0.5
@@ -131,9 +131,14 @@ class Transport:
             weakref.WeakKeyDictionary()
         )
         self._pid = os.getpid()
+        self._parents: list[object] = []
+        _transports.add(self)
 
     def _session(self) -> aiohttp.ClientSession:
-        if self._pid != os.getpid():  # after a fork the sockets belong to the parent
+        if (
+            self._pid != os.getpid()
+        ):  # after a fork the sockets are the parent's: kept, so that nothing closes them here
+            self._parents.append(self._sessions)
             self._sessions = weakref.WeakKeyDictionary()
             self._pid = os.getpid()
         loop = asyncio.get_running_loop()
@@ -216,6 +221,15 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
             raise TransportError(f"The reply is larger than {MAX_REPLY_BYTES:,} bytes.", retryable=False)
         pieces.append(piece)
     return b"".join(pieces)
+
+
+_transports: weakref.WeakSet[Transport] = weakref.WeakSet()
+
+
+async def close_sessions() -> None:
+    """Close the sessions that anybody has on the running loop: for a loop that is about to end."""
+    for transport in list(_transports):
+        await transport.close()
 
 
 def translate(error: Exception, url: URL, timeout: Timeout) -> TransportError | RequestError:

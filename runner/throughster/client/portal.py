@@ -7,9 +7,13 @@ so in notebooks too; a client's connections live on it across calls.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from throughster.transport import close_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -27,6 +31,13 @@ class _Portal:
         self.loop = _new_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, name="throughster", daemon=True)
         self.thread.start()
+        atexit.register(self.end)
+
+    def end(self) -> None:
+        """At the end of the process: close what clients left open, so that nothing complains of it."""
+        if self.pid == os.getpid() and self.loop.is_running():
+            with suppress(Exception):  # the process ends, come what may
+                asyncio.run_coroutine_threadsafe(close_sessions(), self.loop).result(timeout=2)
 
 
 _lock = threading.Lock()

@@ -1,0 +1,1 @@
+"""Benchmarks: each area side by side with bare aiohttp, and with peers where they are installed, in one run."""
