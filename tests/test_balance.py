@@ -126,7 +126,21 @@ def test_when_every_key_is_refused_it_says_so_at_once(serving):
         with pytest.raises(errors.AuthError):
             await asyncio.wait_for(balancer.call(ASK), 2)
 
+        with pytest.raises(errors.AuthError):
+            await asyncio.wait_for(balancer.call(ASK), 2)
+
     _, log = run(serving, scenario, ("a", {"status": 401}), ("b", {"status": 401}))
+    assert log.total() == 2
+
+
+def test_a_rest_beyond_the_deadline_is_not_waited_for(serving):
+    async def scenario(balancer):
+        for _ in range(2):
+            with pytest.raises(errors.RateLimitError):
+                await asyncio.wait_for(balancer.call(ASK), 2)
+
+    away = {"status": 429, "headers": {"retry-after": "3600"}}
+    _, log = run(serving, scenario, ("a", away), ("b", away))
     assert log.total() == 2
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from throughster.errors import ServerError, StreamError
+from throughster.errors import ContextLengthError, QuotaError, RateLimitError, ServerError, StreamError
 from throughster.providers.chat import Assembler, parse_response
 from throughster.sse import EventParser
 from throughster.types import (
@@ -194,6 +194,22 @@ def test_a_name_repeated_in_every_piece_is_said_once():
         [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{"}}],
         [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "}"}}],
     ) == [("a", "f", {})]
+
+
+def test_parallel_calls_in_one_piece_without_index_or_id_are_told_apart_by_place():
+    piece = [{"function": {"name": "f", "arguments": "{}"}}, {"function": {"name": "g", "arguments": "{}"}}]
+    assert feed_calls(piece) == [("", "f", {}), ("", "g", {})]
+    assert feed_calls(piece[:1], piece[1:]) == [("", "f", {}), ("", "g", {})]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [({"code": "rate_limit_exceeded"}, RateLimitError), ({"code": "context_length_exceeded"}, ContextLengthError),
+     ({"code": "insufficient_quota"}, QuotaError), ({"code": 503}, ServerError), ({}, ServerError)],
+)  # fmt: skip
+def test_an_error_in_a_stream_is_what_its_code_says(error, kind):
+    with pytest.raises(kind):
+        Assembler().feed(json.dumps({"error": {"message": "m", **error}}).encode())
 
 
 def test_other_choices_are_left_alone():

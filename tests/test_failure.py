@@ -27,7 +27,7 @@ def error_of(reply, provider="openai"):
 
 OPENAI = [
     errors.AuthError, errors.NotFoundError, errors.ContextLengthError, errors.BadRequestError, errors.BadRequestError,
-    errors.BadRequestError, errors.BadRequestError, errors.RateLimitError, errors.QuotaError, errors.QuotaError,
+    errors.BadRequestError, errors.BadRequestError, errors.RateLimitError, errors.BadRequestError, errors.QuotaError,
     errors.ServerError, errors.ServerError, errors.ServerError,
 ]  # fmt: skip
 AZURE = [

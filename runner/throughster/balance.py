@@ -37,9 +37,11 @@ class _Member:
         self.weight = weight
         self.in_flight = 0
         self.cool_until = 0.0
+        self.last_error: ProviderError | None = None
 
     def cool(self, error: ProviderError) -> None:
         closed = isinstance(error, AuthError | QuotaError | NotFoundError)
+        self.last_error = error
         seconds = _CLOSED_S if closed else error.retry_after_s or _COOL_DOWN_S
         self.cool_until = max(self.cool_until, time.monotonic() + seconds)
 
@@ -125,6 +127,15 @@ class LoadBalancer(Calls):
     def member(self, n: int) -> _Member:
         return self._members[n]
 
+    def closed_by(self) -> ProviderError | None:
+        """What closed the members, when every one of them has an error that waiting does not mend."""
+        errors = [member.last_error for member in self._members]
+        return errors[0] if all(error is not None and not error.retryable for error in errors) else None
+
+    def last_error(self) -> ProviderError | None:
+        """The error of the member that rests the shortest."""
+        return min(self._members, key=lambda member: member.cool_until).last_error
+
     def next_free_s(self) -> float:
         """Seconds until the first member has rested."""
         return max(0.0, min(member.cool_until for member in self._members) - time.monotonic())
@@ -199,6 +210,12 @@ class _Rounds:
         """The member to ask, after waiting for one to have rested where all of them do."""
         n = self._balancer.pick()
         while n is None:
+            if (cause := self._balancer.closed_by()) is not None:
+                raise cause
+            if time.monotonic() + self._balancer.next_free_s() > self._ends_at:
+                cause = self._failure or self._balancer.last_error()
+                assert cause is not None
+                raise cause
             rest_s = self._balancer.next_free_s() + random.uniform(0.0, 0.05)  # noqa: S311
             await asyncio.sleep(rest_s)
             n = self._balancer.pick()

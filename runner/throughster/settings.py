@@ -66,7 +66,7 @@ class Address:
     api_version: str | None = None
     key: SecretStr | None = None
     key_variable: str | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
     token_provider: TokenProvider | None = None
     deployment: str | None = None
 

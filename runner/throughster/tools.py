@@ -105,7 +105,10 @@ def _from_dict(tool: Mapping[str, Any]) -> Tool:
 
 def _from_function(function: Callable[..., Any]) -> Tool:
     name = getattr(function, "__name__", type(function).__name__)
-    hints = get_type_hints(function)
+    target = function if inspect.isroutine(function) else type(function).__call__
+    hints = get_type_hints(target, include_extras=True)
+    if not name.isidentifier():
+        raise RequestError(f"`{name}` is no name for a tool; give it as a named function.")
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):

@@ -68,7 +68,14 @@ class StreamReply:
         return self._response.content_type == "text/event-stream"
 
     async def read(self) -> bytes:
-        return await _read(self._response)
+        """The whole body, within the clocks of the stream."""
+        self._waiting = True
+        try:
+            return await _read(self._response)
+        except (aiohttp.ClientError, OSError) as error:
+            raise translate(error, self._url, self._timeout) from error
+        finally:
+            self._waiting = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The pieces, as they arrive. Raises StreamError, or RequestTimeoutError naming the clock that ran out."""

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from throughster import errors
-from throughster.client import OpenAiInterface, VllmInterface, create_interface
+from throughster.client import AzureInterface, OpenAiInterface, VllmInterface, create_interface
 from throughster.types import Limits, Retry
 
 REQUEST = {"messages": [{"role": "user", "content": "Say hi"}], "temperature": 0.2}
@@ -201,6 +201,94 @@ def test_a_temperature_that_the_model_refuses_is_left_out_unless_that_is_switche
     assert ["temperature" in body for _, _, body in handler.seen] == [True, False]
     with pytest.raises(errors.BadRequestError):
         call(serving, scripted(refusal, OK), adapt=False)
+
+
+def test_questions_under_way_while_something_is_learned_are_not_lost(serving):
+    async def handler(request):
+        body = await request.json()
+        await asyncio.sleep(0.03)
+        refusal = {"error": {"message": "no", "param": "temperature", "code": "unsupported_value"}}
+        return web.json_response(refusal if "temperature" in body else OK, status=400 if "temperature" in body else 200)
+
+    answers = call(serving, handler, request=[REQUEST] * 20, method="batch_call")
+    assert [answer.content for answer in answers] == ["hi"] * 20
+
+
+def test_what_one_model_refuses_another_is_still_asked(serving):
+    bodies = []
+
+    async def handler(request):
+        body = await request.json()
+        bodies.append(body)
+        refused = body["model"] == "m" and "temperature" in body
+        refusal = {"error": {"message": "no", "param": "temperature", "code": "unsupported_value"}}
+        return web.json_response(refusal if refused else OK, status=400 if refused else 200)
+
+    async def scenario():
+        async with serving(handler) as origin, OpenAiInterface(api_base=f"{origin}/v1", model_name="m") as client:
+            await client.call(REQUEST)
+            await client.call({**REQUEST, "model": "other"})
+            return client.capabilities()
+
+    assert asyncio.run(scenario())["left_out"] == ["temperature"]
+    assert [(body["model"], "temperature" in body) for body in bodies] == [("m", True), ("m", False), ("other", True)]
+
+
+def test_an_unrecognized_argument_is_read_by_its_whole_name(serving):
+    refusal = (400, {"error": {"message": "Unrecognized request argument supplied: parallel_tool_calls"}}, {})
+    handler = scripted(refusal, OK)
+    call(serving, handler, request={**REQUEST, "n": 1, "parallel_tool_calls": False})
+    assert ["parallel_tool_calls" in body for _, _, body in handler.seen] == [True, False]
+    assert handler.seen[1][2]["n"] == 1
+
+
+def test_a_key_among_the_headers_is_hidden_too(serving):
+    key = "HEADER-canary-0123456789"
+    with pytest.raises(errors.AuthError) as caught:
+        call(
+            serving,
+            scripted((401, {"error": {"message": f"bad key {key}", "code": key}}, {})),
+            headers={"api-key": key},
+        )
+    assert key not in f"{caught.value!r}{caught.value.__dict__}"
+    assert key not in repr(OpenAiInterface(api_base="http://127.0.0.1:9/v1", headers={"api-key": key}).address)
+
+
+def test_azure_asks_the_deployment_that_the_request_names(serving):
+    handler = scripted(OK)
+    options = {"cls": AzureInterface, "api_version": "2024-10-21", "api_key": "k"}
+    call(serving, handler, request={**REQUEST, "model": "a/b"}, **options)
+    assert handler.seen[0][0].startswith("/openai/deployments/a%2Fb/chat/completions")
+    with pytest.raises(errors.RequestError, match="Which deployment"):
+        call(serving, handler, model_name=None, **options)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [None, "hi", {}, {"messages": "hi"}, {**REQUEST, "stream": True}, {**REQUEST, "temperature": float("nan")}],
+)
+def test_what_is_no_request_raises_before_sending(serving, request_):
+    handler = scripted(OK)
+    with pytest.raises(errors.RequestError):
+        call(serving, handler, request=request_)
+    assert handler.seen == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [{"choices": []}, {"choices": [{"message": None}]}, {"choices": [{"message": {"tool_calls": [None]}}]},
+     {"choices": [{"message": {"content": "x"}}], "usage": "y"}, {"choices": [{"message": {"content": "x"}}], "usage": 5}],
+)  # fmt: skip
+def test_a_malformed_answer_is_the_providers_error(serving, reply):
+    with pytest.raises(errors.ServerError, match="no chat completion") as caught:
+        call(serving, scripted(reply), retry=Retry(max_attempts=2, initial_delay_s=0.001))
+    assert [(a.n, a.error is None) for a in caught.value.attempts] == [(1, False), (2, False)]
+
+
+def test_numbers_that_are_none_in_logprobs_are_taken(serving):
+    body = b'{"choices":[{"index":1,"message":{"content":"no"}},{"index":0,"message":{"content":"hi"},"logprobs":{"content":[{"token":"hi","logprob":-Infinity}]}}]}'
+    response = call(serving, scripted(web.Response(body=body, content_type="application/json")))
+    assert (response.content, response.logprobs["content"][0]["logprob"]) == ("hi", float("-inf"))
 
 
 def test_what_a_request_is_about_is_never_left_out(serving):

@@ -66,7 +66,7 @@ def test_no_score_at_all_is_an_error():
 
 def test_the_request_asks_for_probabilities_and_keeps_what_was_set():
     made = scored_request({**ASK, "temperature": 0.7}, "Judge it.", [1, 10])
-    assert (made["logprobs"], made["top_logprobs"], made["temperature"], made["max_tokens"]) == (True, 20, 0.7, 3)
+    assert (made["logprobs"], made["top_logprobs"], made["temperature"], made["max_tokens"]) == (True, 20, 0.7, 16)
     assert made["messages"][0]["content"].startswith("Judge it.\n\nAnswer with one number out of 1, 10")
     assert made["messages"][1] == ASK["messages"][0]
 

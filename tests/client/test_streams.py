@@ -130,10 +130,42 @@ def test_an_idle_stream_names_its_clock(serving):
 
 def test_a_reply_that_is_no_stream_is_an_error(serving):
     async def handler(request):
-        return web.json_response({"choices": []})
+        return web.Response(text="<html>portal</html>", content_type="text/html")
 
-    with pytest.raises(errors.StreamError, match="did not stream"):
+    with pytest.raises(errors.StreamError, match="did not stream. It replied: <html>"):
         read(serving, handler)
+
+
+def test_a_whole_answer_in_place_of_a_stream_is_taken(serving):
+    async def handler(request):
+        return web.json_response(
+            {"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 1}}
+        )
+
+    got, response = read(serving, handler)
+    assert (got, response.content, response.usage.prompt_tokens) == (["Hello"], "Hello", 1)
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"error"'])
+def test_an_error_reply_that_stalls_or_breaks_off_has_its_clock(serving_bytes, body):
+    async def scenario(stall_s):
+        async def script(reader, writer):
+            await reader.readuntil(b"}")
+            writer.write(b"HTTP/1.1 500 X\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n" + body)
+            await writer.drain()
+            await asyncio.sleep(stall_s)
+
+        async with serving_bytes(script) as origin:
+            timeout = Timeout(first_token_s=0.2)
+            async with VllmInterface(
+                api_base=origin, model_name="m", retry=Retry(max_attempts=1), timeout=timeout
+            ) as client:
+                await asyncio.wait_for(anext(aiter(client.stream(ASK))), 3)
+
+    with pytest.raises(errors.RequestTimeoutError, match="first_token_s"):
+        asyncio.run(scenario(2))
+    with pytest.raises(errors.TransportError, match="broke off"):
+        asyncio.run(scenario(0))
 
 
 def test_a_filtered_stream_raises_after_its_text(serving):

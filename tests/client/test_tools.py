@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Annotated
 
 import pytest
 from aiohttp import web
@@ -91,8 +92,8 @@ def test_wrong_arguments_are_sent_back_as_tool_results(serving):
 def test_no_call_is_an_error_when_one_was_required(serving):
     with pytest.raises(errors.AnswerError, match="No tool was called"):
         run(serving, [TEXT], "tools_call", [GetWeather])
-    response, _ = run(serving, [TEXT], "tools_call", [GetWeather], request={**ASK, "tool_choice": "auto"})
-    assert (response.content, response.tool_calls) == ("It is 4 degrees.", ())
+    with pytest.raises(errors.AnswerError, match="No tool was called"):
+        run(serving, [TEXT], "tools_call", [GetWeather], request={**ASK, "tool_choice": "auto"})
 
 
 def test_a_named_choice_goes_out_in_wire_form(serving):
@@ -126,8 +127,52 @@ def test_rounds_are_bounded(serving):
     def again() -> str:
         return "again"
 
-    with pytest.raises(errors.RequestError, match="10 times in a row"):
+    with pytest.raises(errors.AnswerError, match="10 times in a row") as caught:
         run(serving, [calls(("again", {}))], "call", request={**ASK, "tools": [again]})
+    assert len(caught.value.attempts) == 10
+
+
+def test_a_forced_choice_is_forced_once(serving):
+    def look() -> str:
+        return "seen"
+
+    request = {**ASK, "tools": [look], "tool_choice": "required"}
+    response, bodies = run(serving, [calls(("look", {})), TEXT], "call", request=request)
+    assert response.content == "It is 4 degrees."
+    assert [body["tool_choice"] for body in bodies] == ["required", "auto"]
+
+
+def test_a_default_that_the_model_leaves_out_is_the_default(serving):
+    seen = []
+
+    def look(city: str, unit: str = "celsius") -> str:
+        seen.append((city, unit))
+        return "4"
+
+    response, _ = run(
+        serving, [calls(("look", {"city": "Oslo", "unit": None})), TEXT], "call", request={**ASK, "tools": [look]}
+    )
+    assert (seen, response.content) == ([("Oslo", "celsius")], "It is 4 degrees.")
+
+
+def test_a_call_of_another_tool_is_the_callers_to_make(serving):
+    def look() -> str:
+        return "seen"
+
+    request = {**ASK, "tools": [look, GetWeather]}
+    response, bodies = run(serving, [calls(("GetWeather", {"city": "Oslo"}))], "call", request=request)
+    assert (response.tool_calls[0].name, len(bodies)) == ("GetWeather", 1)
+
+
+def test_what_functions_say_of_themselves_and_return_is_kept(serving):
+    def look(city: Annotated[str, Field(description="Which city", min_length=2)]) -> GetWeather:
+        return GetWeather(city=city)
+
+    _, bodies = run(
+        serving, [calls(("look", {"city": "Oslo"})), TEXT], "call", request={**ASK, "tools": [look]}, cls=VllmInterface
+    )
+    assert bodies[0]["tools"][0]["function"]["parameters"]["properties"]["city"]["description"] == "Which city"
+    assert bodies[1]["messages"][-1]["content"] == '{"city":"Oslo","days":1}'
 
 
 def test_what_is_no_tool_is_refused():
@@ -137,8 +182,14 @@ def test_what_is_no_tool_is_refused():
         read_tools([{"parameters": {}}])
     with pytest.raises(errors.RequestError, match="same name"):
         read_tools([GetWeather, GetWeather])
+
+    def many(*args):
+        return args
+
     with pytest.raises(errors.RequestError, match="cannot be given by name"):
-        read_tools([lambda *args: args])
+        read_tools([many])
+    with pytest.raises(errors.RequestError, match="no name for a tool"):
+        read_tools([lambda: 1])
 
 
 def test_a_tool_in_wire_form_is_not_touched():

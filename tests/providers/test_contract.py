@@ -245,5 +245,7 @@ def test_azure_takes_a_fresh_token_for_each_send(kind):
                 await client.call(ASK)
                 await client.call(ASK)
 
+                await client.list_models()
+
     asyncio.run(run())
-    assert seen == [("Bearer token-0", False), ("Bearer token-1", False)]
+    assert seen == [(f"Bearer token-{n}", False) for n in range(3)]

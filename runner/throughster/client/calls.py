@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from throughster.client.batch import run_batch
 from throughster.client.portal import run_in_portal, stream_in_portal
 from throughster.client.question import content_filter_error
-from throughster.client.rounds import prepared, run_tools
+from throughster.client.rounds import is_for_functions, prepared, run_tools
 from throughster.client.scoring import nlg_score, scored_request
 from throughster.client.stream import Stream
-from throughster.errors import RequestError
+from throughster.errors import AnswerError
 from throughster.tools import tool_message
+from throughster.types import RetryStats
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from throughster.client.question import Question
     from throughster.schema import AnswerSchema
-    from throughster.types import ChatRequest, Message, Response, Usage
+    from throughster.types import Attempt, ChatRequest, Message, Response, Usage
 
     Request = ChatRequest | Mapping[str, Any]
     Schema = type[BaseModel] | dict[str, Any]
@@ -44,6 +45,7 @@ class Calls(ABC):
         schema: AnswerSchema | Schema | None = None,
         tools: Sequence[Any] = (),
         tool_choice: Any = None,
+        must_call: bool = False,
         choices: Sequence[str] = (),
         strategy: str = "auto",
         max_attempts: int = 3,
@@ -51,8 +53,8 @@ class Calls(ABC):
     ) -> Question:
         """A request whose messages are still open, to be asked many times. Raises RequestError on unknown fields.
 
-        `schema`: the answer must be JSON that fits it. `tools`: their calls' arguments are checked. `choices`: the
-        answer is held to one of these texts, where the provider can do that.
+        `schema`: the answer must be JSON that fits it. `tools`: their calls' arguments are checked; `must_call`: one of
+        them must be called. `choices`: the answer is held to one of these texts, where the provider can do that.
         """
 
     @abstractmethod
@@ -70,21 +72,31 @@ class Calls(ABC):
 
         Python functions among `tools` are run when they are called, and the answer goes on from their results, at most
         ten rounds. Raises RequestError before sending, ContentFilterError on a filtered answer, ProviderError on
-        failure.
+        failure, AnswerError when the rounds are used up.
         """
         fields, messages, functions = prepared(request)
         question = await self.question(fields)
+        sends: tuple[Attempt, ...] = ()
         usage: Usage | None = None
-        for _ in range(_MOST_ROUNDS):
+        for n in range(_MOST_ROUNDS):
             response = await question.ask(messages)
+            sends += response.retry_stats.attempts
             if response.usage is not None:
                 usage = response.usage if usage is None else usage + response.usage
             if response.finish_reason == "content_filter":
                 raise content_filter_error(response)
-            if not functions or not any(call.name in functions for call in response.tool_calls):
-                return replace(response, usage=usage)
+            if not is_for_functions(response, fields, functions):
+                return replace(response, usage=usage, retry_stats=RetryStats(sends))
             messages = [*messages, tool_message(response), *await run_tools(response, functions)]
-        raise RequestError(f"The model called tools {_MOST_ROUNDS} times in a row without an answer.")
+            if n == 0 and fields.get("tool_choice", "auto") != "auto":
+                question = await self.question({**fields, "tool_choice": "auto"})  # or it could never answer
+        raise AnswerError(
+            f"The model called tools {_MOST_ROUNDS} times in a row without an answer.",
+            attempts=sends,
+            last_text=response.content,
+            usage=usage,
+            response=response,
+        )
 
     def stream(self, request: Request) -> Stream:
         """The answer as it arrives: `async for text in client.stream(request)`, or await it first.
@@ -92,7 +104,7 @@ class Calls(ABC):
         One `str` per non-empty piece of text. `.events()` gives typed deltas; after the loop `.response` is the whole
         answer. Raises as `call`, and StreamError when the stream breaks off.
         """
-        fields, messages, _ = prepared(request)
+        fields, messages, _ = prepared({name: value for name, value in request.items() if name != "stream"})
         return Stream(lambda: self.question(fields, stream=True), messages)
 
     async def structured_call(
@@ -110,13 +122,17 @@ class Calls(ABC):
     async def tools_call(self, request: Request, tools: Sequence[Any], *, max_attempts: int = 3) -> Response:
         """The model's calls of these tools (pydantic models, functions, mappings), arguments checked.
 
-        `.tool_calls[i].validated` is the model's instance, `.validated_schema` that of the first call. The model must
-        call one unless the request says otherwise with `tool_choice`. Raises AnswerError when it calls none, or none
-        validly, after `max_attempts`.
+        `.tool_calls[i].validated` is the model's instance, `.validated_schema` that of the first call. `tool_choice` is
+        `required` unless the request says otherwise. Raises AnswerError when none is called, or none validly, after
+        `max_attempts`.
         """
         fields, messages, _ = prepared(request)
         question = await self.question(
-            fields, tools=tools, tool_choice=fields.pop("tool_choice", "required"), max_attempts=max_attempts
+            fields,
+            tools=tools,
+            tool_choice=fields.pop("tool_choice", "required"),
+            must_call=True,
+            max_attempts=max_attempts,
         )
         return await question.ask(messages)
 

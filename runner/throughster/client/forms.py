@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -145,15 +146,21 @@ class ToolsForm(Form):
     """Function calls whose arguments are checked against their tools' schemas.
 
     `validated_schema` is that of the first call. `choice`: `tool_choice` as it goes out, None to send none. `answer`:
-    the form of an answer that calls no tool.
+    the form of an answer that calls no tool. `must_call`: an answer without a call is not valid.
     """
 
     def __init__(
-        self, tools: Sequence[Tool], provider: Provider, choice: Any = None, answer: Form | None = None
+        self,
+        tools: Sequence[Tool],
+        provider: Provider,
+        choice: Any = None,
+        answer: Form | None = None,
+        *,
+        must_call: bool = False,
     ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._tightened = provider.strict_schemas
-        self._required = choice in ("required", "any") or isinstance(choice, dict)
+        self._required = must_call or choice in ("required", "any") or isinstance(choice, dict)
         self._answer = answer
         self.fields = {**(answer.fields if answer else {}), "tools": [tool.wire(provider) for tool in tools]}
         self.instruction = answer.instruction if answer else ""
@@ -227,7 +234,7 @@ def check_with_model(model: type[BaseModel], value: Any) -> tuple[Any, tuple[str
     from pydantic import ValidationError
 
     try:
-        return model.model_validate_json(orjson.dumps(value)), ()
+        return model.model_validate_json(json.dumps(value)), ()
     except ValidationError as error:
         return None, tuple(
             f"${''.join(f'[{p}]' if isinstance(p, int) else f'.{p}' for p in e['loc'])}: {e['msg']}"[:300]

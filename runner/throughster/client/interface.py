@@ -98,7 +98,7 @@ class Interface(Calls):
             token_provider=token_provider,
         )
         self._transport = Transport()
-        self._learned = Learned(self.source, active=adapt)
+        self._learned: dict[str | None, Learned] = {}
         self._emulators: WeakKeyDictionary[asyncio.AbstractEventLoop, Emulator] = WeakKeyDictionary()
         self._senders: WeakKeyDictionary[asyncio.AbstractEventLoop, Sender] = WeakKeyDictionary()
         self._opening: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -121,12 +121,18 @@ class Interface(Calls):
 
     def capabilities(self) -> dict[str, Any]:
         """What was learned of the model from refusals: fields renamed and left out, forms of answers it lacks."""
-        learned = self._learned
+        learned = self._learned_of(self._address.model)
         return {
             "renamed": dict(learned.renamed),
             "left_out": sorted(learned.left_out),
             "lacking": sorted(learned.lacking),
         }
+
+    def _learned_of(self, model: str | None) -> Learned:
+        if model not in self._learned:
+            source = f"{self.provider.name}:{model or ''}".removesuffix(":")
+            self._learned[model] = Learned(source, active=self._config["adapt"])
+        return self._learned[model]
 
     async def question(
         self,
@@ -135,6 +141,7 @@ class Interface(Calls):
         schema: AnswerSchema | Schema | None = None,
         tools: Sequence[Any] = (),
         tool_choice: Any = None,
+        must_call: bool = False,
         choices: Sequence[str] = (),
         strategy: str = "auto",
         max_attempts: int = 3,
@@ -156,13 +163,15 @@ class Interface(Calls):
         return Question(
             sender,
             fields,
-            make_form=self._form_maker(schema, tools, tool_choice),
+            make_form=self._form_maker(schema, tools, tool_choice, must_call=must_call),
             strategies=strategies if schema is not None else (),
             max_attempts=max_attempts,
             stream=stream,
         )
 
-    def _form_maker(self, schema: AnswerSchema | Schema | None, tools: Sequence[Any], tool_choice: Any) -> Any:
+    def _form_maker(
+        self, schema: AnswerSchema | Schema | None, tools: Sequence[Any], tool_choice: Any, *, must_call: bool
+    ) -> Any:
         model = schema if isinstance(schema, type) else None
         compiled = _compiled(schema) if schema is not None else None
         read = read_tools(tools)
@@ -173,7 +182,7 @@ class Interface(Calls):
             if not read:
                 assert answer is not None
                 return answer
-            return ToolsForm(read, self.provider, choice, answer)
+            return ToolsForm(read, self.provider, choice, answer, must_call=must_call)
 
         return make_form
 
@@ -219,7 +228,7 @@ class Interface(Calls):
             retry=self._config["retry"],
             headers=self._config["headers"],
             query=self._config["params"],
-            learned=self._learned,
+            learned_of=self._learned_of,
             dialect=DIALECTS[self._config["endpoint"]],
         )
 

@@ -8,6 +8,7 @@ request is about never is.
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 from throughster.errors import BadRequestError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Learned"]
 
+_UNRECOGNIZED = re.compile(r"nrecognized request arguments? supplied: ([\w, ]+)")
 _LOG = logging.getLogger("throughster")
 
 _RENAMES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
@@ -72,6 +74,6 @@ def _refused_field(error: BadRequestError, fields: Mapping[str, Any]) -> str | N
     words = str(error)
     if error.param in fields and ("nsupported parameter" in words or "nsupported value" in words):
         return error.param  # the Responses API says so without a code
-    if "nrecognized request argument" in words or "xtra inputs are not permitted" in words:
-        return next((name for name in fields if name in words), None)
+    if named := _UNRECOGNIZED.search(words):
+        return next((name for name in re.split(r"[,\s]+", named[1]) if name in fields), None)
     return None

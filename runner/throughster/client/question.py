@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from throughster.errors import (
     AnswerError,
     BadRequestError,
     ContentFilterError,
+    ContextLengthError,
     RefusalError,
     RequestError,
     TruncatedError,
@@ -28,6 +31,11 @@ if TYPE_CHECKING:
     MakeForm = Callable[[str], Form]
 
 __all__ = ["Question", "content_filter_error"]
+
+
+_INABILITY = re.compile(
+    r"not support|unsupported|not available|not enabled|enabled only|unrecognized|unknown|extra inputs|requires --"
+)
 
 
 class Question:
@@ -49,24 +57,29 @@ class Question:
     ) -> None:
         self._sender = sender
         self._make_form = make_form
-        self._strategies = [s for s in strategies if s not in sender.learned.lacking] or list(strategies)
         self._max_attempts = max_attempts
         self._stream = stream
         if sender.address.model and "model" not in fields:
             fields = {"model": sender.address.model, **fields}
+        self._learned = sender.learned_of(fields.get("model"))
+        self._url = sender.url_of(fields.get("model"))
+        self._strategies = [s for s in strategies if s not in self._learned.lacking] or list(strategies)
         self._fields = {**fields, "stream": True} if stream else dict(fields)
         self._encode()
 
     def _encode(self) -> None:
-        self._version = self._sender.learned.version
+        self._version = self._learned.version
         self._form: Form | None = None
         sender, fields = self._sender, self._fields
         if self._make_form is not None:
             self._form = self._make_form(self._strategies[0] if self._strategies else "")
             fields = {**fields, **self._form.fields}
         self._wire = sender.dialect.build_fields(sender.provider, fields, sender.address.api_version)
+        for name, value in self._wire.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise RequestError(f"`{name}` must be a number, found {value}.")
         try:
-            head = orjson.dumps(sender.learned.adapt(self._wire))[:-1]
+            head = orjson.dumps(self._learned.adapt(self._wire))[:-1]
         except TypeError as error:
             raise RequestError(f"The request cannot be written as JSON: {error}.") from error
         key = f'"{sender.dialect.messages_key}":'.encode()
@@ -132,13 +145,15 @@ class Question:
         sends = [] if sends is None else sends
         while True:
             self._refresh()
-            body = self.body(messages)
+            body, version = self.body(messages), self._version
             try:
-                async with aclosing(self._sender.stream(body, sends, retry=retry, on_attempt=on_attempt)) as items:
+                async with aclosing(
+                    self._sender.stream(self._url, body, sends, retry=retry, on_attempt=on_attempt)
+                ) as items:
                     async for item in items:
                         yield item
             except BadRequestError as error:
-                if not self._adapts_to(error):
+                if version == self._learned.version and not self._adapts_to(error):
                     raise
             else:
                 return
@@ -160,20 +175,21 @@ class Question:
         """
         while True:
             self._refresh()
-            form = self._form
+            form, version = self._form, self._version
             try:
                 return await self._send_body(self.body(messages), sends, kind, retry, on_delta, on_attempt), form
             except BadRequestError as error:
-                if form is self._form and not self._adapts_to(error):
+                is_news = form is self._form and version == self._learned.version
+                if is_news and not self._adapts_to(error):
                     raise
 
     def _refresh(self) -> None:
         """Another question may have learned meanwhile what the provider does not take."""
-        if self._version != self._sender.learned.version:
+        if self._version != self._learned.version:
             self._encode()
 
     def _adapts_to(self, error: BadRequestError) -> bool:
-        learned = self._sender.learned
+        learned = self._learned
         if len(self._strategies) > 1 and _lacks_ability(error, self._strategies[0]):
             learned.lack(self._strategies.pop(0))
         elif not learned.learn(error, self._wire):
@@ -191,10 +207,10 @@ class Question:
         on_attempt: OnAttempt | None,
     ) -> Response:
         if not self._stream:
-            return await self._sender.ask(body, sends, kind=kind, retry=retry, on_attempt=on_attempt)
+            return await self._sender.ask(self._url, body, sends, kind=kind, retry=retry, on_attempt=on_attempt)
         shown = on_delta is not None
         async with aclosing(
-            self._sender.stream(body, sends, kind=kind, retry=retry, shown=shown, on_attempt=on_attempt)
+            self._sender.stream(self._url, body, sends, kind=kind, retry=retry, shown=shown, on_attempt=on_attempt)
         ) as items:
             async for item in items:
                 if not isinstance(item, list):
@@ -208,7 +224,8 @@ class Question:
 def _lacks_ability(error: BadRequestError, strategy: str) -> bool:
     """Whether the provider said that it cannot do this form at all, rather than that this schema is wrong."""
     words = f"{error.param} {error}".lower()
-    if "invalid schema" in words:
+    is_about_this_request = isinstance(error, ContextLengthError | ContentFilterError) or "invalid schema" in words
+    if is_about_this_request or not _INABILITY.search(words):
         return False
     named = {"json_schema": "response_format", "json_object": "response_format", "tool": "tool", "guided": "structured"}
     return named.get(strategy, strategy) in words

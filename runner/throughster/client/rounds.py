@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from pydantic import BaseModel
 
 from throughster.errors import RequestError
 from throughster.redact import one_line
 from throughster.tools import read_tools
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from throughster.tools import Tool
     from throughster.types import Message, Response, ToolCall
 
-__all__ = ["prepared", "run_tools"]
+__all__ = ["is_for_functions", "prepared", "run_tools"]
 
 
 def prepared(request: Mapping[str, Any]) -> tuple[dict[str, Any], list[Message], dict[str, Tool]]:
@@ -26,7 +26,11 @@ def prepared(request: Mapping[str, Any]) -> tuple[dict[str, Any], list[Message],
 
     The request is not changed. Raises RequestError when it has no messages.
     """
+    if not isinstance(request, Mapping):
+        raise RequestError(f"A request is a mapping with `messages`, found {type(request).__name__}.")
     fields = dict(request)
+    if fields.pop("stream", False):
+        raise RequestError("`stream` is no field of a request here; use client.stream(request).")
     messages = fields.pop("messages", None)
     if not messages:
         raise RequestError("The request has no `messages`.")
@@ -38,6 +42,12 @@ def prepared(request: Mapping[str, Any]) -> tuple[dict[str, Any], list[Message],
         fields["tools"] = read
         functions = {tool.name: tool for tool in read if tool.function is not None}
     return fields, list(messages), functions
+
+
+def is_for_functions(response: Response, fields: Mapping[str, Any], functions: Mapping[str, Tool]) -> bool:
+    """Whether the answer's calls can all be run here; a call of another tool is the caller's to make."""
+    others = {tool.name for tool in fields.get("tools") or ()} - functions.keys()
+    return bool(functions and response.tool_calls) and not any(call.name in others for call in response.tool_calls)
 
 
 async def run_tools(response: Response, functions: Mapping[str, Tool]) -> list[Message]:
@@ -56,7 +66,7 @@ async def run_tools(response: Response, functions: Mapping[str, Tool]) -> list[M
 async def _run(call: ToolCall, tool: Tool | None) -> str:
     if tool is None or tool.function is None or tool.model is None:
         return f"Error: there is no function {one_line(call.name, 80)}."
-    _, validated, errors = tool.check(call.arguments)
+    _, validated, errors = tool.check(call.arguments, tightened=True)
     if errors:
         return f"Error: the arguments are not valid: {'; '.join(errors)}"
     values = {name: getattr(validated, name) for name in tool.model.model_fields}
@@ -64,4 +74,19 @@ async def _run(call: ToolCall, tool: Tool | None) -> str:
         result = await tool.function(**values)
     else:
         result = await asyncio.to_thread(tool.function, **values)
-    return result if isinstance(result, str) else orjson.dumps(result, default=str).decode()
+    return _as_text(result)
+
+
+def _as_text(result: Any) -> str:
+    if isinstance(result, str):
+        return result
+    if isinstance(result, BaseModel):
+        return result.model_dump_json()
+    try:
+        return orjson.dumps(result, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        return str(result)
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["nlg_score", "scored_request"]
 
 _TOP = 20
+_MOST_TOKENS = 16  # the least that the Responses API takes; a score ends long before
 
 
 def scored_request(
@@ -31,9 +32,8 @@ def scored_request(
         before: list[Message] = [{"role": "system", "content": text}]
     else:
         before = [dict(message) for message in protocol]
-    longest = max(len(str(score)) for score in scores)
     return {
-        "max_tokens": longest + 1,
+        "max_tokens": _MOST_TOKENS,
         "temperature": 0,
         **request,
         "messages": [*before, *request.get("messages", ())],

@@ -12,17 +12,26 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import orjson
 from yarl import URL
 
-from throughster.client.learning import Learned
 from throughster.errors import AuthError, ProviderError, RateLimitError, ServerError, StreamError, TransportError
 from throughster.limits import Gate, Ticket
+from throughster.providers.values import as_text
 from throughster.redact import one_line, redact
 from throughster.retry import next_delay_s
 from throughster.sse import EventParser
-from throughster.types import Attempt, ReasoningDelta, RetryStats, TextDelta, ToolCallDelta
+from throughster.types import (
+    Attempt,
+    FinishDelta,
+    ReasoningDelta,
+    RetryStats,
+    TextDelta,
+    ToolCallDelta,
+    UsageDelta,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
+    from throughster.client.learning import Learned
     from throughster.providers import Dialect
     from throughster.providers.base import Provider
     from throughster.providers.dialect import Assembler
@@ -38,6 +47,7 @@ __all__ = ["Sender"]
 Kind: TypeAlias = Literal["transport", "validation"]
 _TOKENS = (TextDelta, ReasoningDelta, ToolCallDelta)
 
+_SECRET_NAME = re.compile(r"key|token|auth|secret|cookie", re.IGNORECASE)
 _STATUS_OVERLOADED = (429, 503, 529)
 
 
@@ -55,7 +65,7 @@ class Sender:
         retry: Retry,
         headers: Mapping[str, str],
         query: Mapping[str, str],
-        learned: Learned,
+        learned_of: Callable[[str | None], Learned],
         dialect: Dialect,
     ) -> None:
         self.provider = provider
@@ -66,27 +76,55 @@ class Sender:
         self._transport = transport
         self._query = query
         self._token_provider = address.token_provider
-        self._secrets = (address.key.get_secret_value(),) if address.key else ()
+        self._secrets: tuple[str, ...] = (
+            *((address.key.get_secret_value(),) if address.key else ()),
+            *(value.removeprefix("Bearer ") for name, value in headers.items() if _SECRET_NAME.search(name)),
+        )
         self._headers = {"Content-Type": "application/json", **headers}
         if address.key:
             self._headers = {**provider.auth_headers(address.key.get_secret_value()), **self._headers}
         self.source = f"{provider.name}:{address.model or ''}".removesuffix(":")
-        self.learned = learned
+        self.learned_of = learned_of
         self.dialect = dialect
-        self._url = self._address_of(dialect.path)
+        self._urls: dict[str | None, URL] = {}
         self._version: tuple[int, ...] | None = None
+        self._version_lock = asyncio.Lock()
+
+    def _whole_instead(self, body: bytes, reply: StreamReply, course: _Course, began_at: float) -> Response:
+        """The answer of a server, or a proxy, that did not stream although it was asked to."""
+        if not body.lstrip().startswith(b"{"):
+            text = one_line(body.decode("utf-8", "replace"), 200)
+            raise StreamError(f"{self.provider.title} did not stream. It replied: {text}", retryable=False)
+        took_s = course.now() - began_at
+        return self.dialect.parse_response(
+            body,
+            source=self.source,
+            deployment=self.address.deployment,
+            request_id=self.provider.request_id(reply.headers),
+            latency_s=took_s,
+            first_token_s=took_s,
+            retry_stats=course.stats(),
+        )
 
     @property
     def refreshes_token(self) -> bool:
         return self._token_provider is not None
 
-    def _address_of(self, path: str) -> URL:
+    def url_of(self, model: str | None) -> URL:
+        """Where a request for this model goes. Raises RequestError where the address needs a model and has none."""
+        url = self._urls.get(model)
+        if url is None:
+            url = self._urls[model] = self._address_of(self.dialect.path, model)
+        return url
+
+    def _address_of(self, path: str, model: str | None) -> URL:
         at = self.address
-        url = URL(self.provider.url(at.api_base, path, model=at.model, api_version=at.api_version))
+        url = URL(self.provider.url(at.api_base, path, model=model, api_version=at.api_version))
         return url.update_query({**self.provider.query(at.api_version), **self._query})
 
     async def ask(
         self,
+        url: URL,
         body: bytes,
         sends: list[Attempt],
         *,
@@ -100,7 +138,7 @@ class Sender:
             async with course:
                 began_at = course.now()
                 headers = self._headers if self._token_provider is None else await self._fresh_headers()
-                reply = await self._transport.send("POST", self._url, headers, body, self.timeout)
+                reply = await self._transport.send("POST", url, headers, body, self.timeout)
                 if reply.status != 200:
                     raise self._error(reply.status, reply.headers, reply.body)
                 return self.dialect.parse_response(
@@ -115,6 +153,7 @@ class Sender:
 
     async def stream(
         self,
+        url: URL,
         body: bytes,
         sends: list[Attempt],
         *,
@@ -131,24 +170,28 @@ class Sender:
         course = _Course(self, sends, kind, retry or self.retry, on_attempt)
         while True:
             async with course:
-                async with aclosing(self._stream_once(body, course)) as items:
+                async with aclosing(self._stream_once(url, body, course)) as items:
                     async for item in items:
                         course.may_resend = course.may_resend and not (shown and item)
                         yield item
                 return
             await course.wait()
 
-    async def _stream_once(self, body: bytes, course: _Course) -> AsyncGenerator[list[Delta] | Response, None]:
+    async def _stream_once(
+        self, url: URL, body: bytes, course: _Course
+    ) -> AsyncGenerator[list[Delta] | Response, None]:
         began_at = course.now()
         first_at: float | None = None
         assembler = self.dialect.assembler()
         headers = self._headers if self._token_provider is None else await self._fresh_headers()
-        async with self._transport.stream("POST", self._url, headers, body, self.timeout) as reply:
+        async with self._transport.stream("POST", url, headers, body, self.timeout) as reply:
             if reply.status != 200:
                 raise self._error(reply.status, reply.headers, await reply.read())
             if not reply.is_event_stream:
-                text = one_line((await reply.read()).decode("utf-8", "replace"), 200)
-                raise StreamError(f"{self.provider.title} did not stream. It replied: {text}", retryable=False)
+                whole = self._whole_instead(await reply.read(), reply, course, began_at)
+                yield _deltas_of(whole)
+                yield whole
+                return
             async with aclosing(_deltas(reply, assembler)) as groups:
                 async for deltas in groups:
                     if first_at is None and any(isinstance(delta, _TOKENS) for delta in deltas):
@@ -172,16 +215,19 @@ class Sender:
             token = await asyncio.to_thread(self._token_provider)
             if inspect.isawaitable(token):
                 token = await token
-        self._secrets = (token,)
+        self._secrets = (*self._secrets[:4], token)
         return {**self._headers, "Authorization": f"Bearer {token}"}
 
     async def server_version(self) -> tuple[int, ...] | None:
-        """The server's version as numbers, where it has one to tell (vLLM); asked once."""
-        if self._version is None:
-            self._version = ()
-            if self.provider.version_path is not None:
+        """The server's version as numbers, where it has one to tell (vLLM); asked until it was told."""
+        path = self.provider.version_path
+        if path is None:
+            return None
+        async with self._version_lock:
+            if self._version is None:
+                base = URL(self.address.api_base)
+                url = base.with_path(base.path.rstrip("/").removesuffix("/v1") + path)
                 with suppress(ProviderError):
-                    url = self._address_of("").origin().with_path(self.provider.version_path)
                     reply = await self._transport.send("GET", url, self._headers, None, self.timeout)
                     if reply.status == 200:
                         self._version = _version_numbers(reply.body)
@@ -189,15 +235,20 @@ class Sender:
 
     async def list_models(self) -> list[str]:
         """Model names, as the service lists them."""
-        reply = await self._transport.send("GET", self._address_of("/models"), self._headers, None, self.timeout)
-        if reply.status != 200:
-            error = self._error(reply.status, reply.headers, reply.body)
-            self.hide_secrets(error)
-            raise error
-        try:
-            return [entry["id"] for entry in orjson.loads(reply.body)["data"]]
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-            raise ServerError(f"{self.provider.title} replied with no list of models.", http_status=200) from error
+        course = _Course(self, [], "transport", self.retry, None)
+        url = self._address_of("/models", self.address.model or "")
+        while True:
+            async with course:
+                headers = self._headers if self._token_provider is None else await self._fresh_headers()
+                reply = await self._transport.send("GET", url, headers, None, self.timeout)
+                if reply.status != 200:
+                    raise self._error(reply.status, reply.headers, reply.body)
+                try:
+                    return [entry["id"] for entry in orjson.loads(reply.body)["data"]]
+                except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+                    message = f"{self.provider.title} replied with no list of models."
+                    raise ServerError(message, http_status=200, retryable=False) from error
+            await course.wait()
 
     def _error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         if 300 <= status < 400:
@@ -218,6 +269,8 @@ class Sender:
     def hide_secrets(self, error: ProviderError) -> None:
         """A server may echo the key in its message."""
         error.args = tuple(redact(a, self._secrets) if isinstance(a, str) else a for a in error.args)
+        error.code = redact(error.code, self._secrets) if error.code else error.code
+        error.param = redact(error.param, self._secrets) if error.param else error.param
 
 
 class _Course:
@@ -238,23 +291,26 @@ class _Course:
         self._tries = 0
         self._failure: ProviderError | None = None
         self._ticket: Ticket = (0, 0)
+        self._last: Attempt | None = None
 
     async def __aenter__(self) -> None:
         """Hold a place of the gate for one send."""
         self._tries += 1
-        self._failure = None
+        self._failure = self._last = None
         self._ticket = await self._sender.gate.enter()
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         """Keep a provider's error for `wait`, which decides what it means."""
         self._failure = error if isinstance(error, ProviderError) else None
+        if error is None and self._last is not None:
+            self._sends.append(self._last)  # only now is it known that the reply could be read
         self._sender.gate.leave(self._ticket, pushed_back=self._failure is not None and _pushed_back(self._failure))
         return self._failure is not None
 
     def stats(self) -> RetryStats:
-        """Record the send that succeeded; every send so far."""
-        self._sends.append(Attempt(len(self._sends) + 1, self._kind, 200, None, round(self._waited_s, 3)))
-        return RetryStats(tuple(self._sends))
+        """Every send so far, and the one that succeeded."""
+        self._last = Attempt(len(self._sends) + 1, self._kind, 200, None, round(self._waited_s, 3))
+        return RetryStats((*self._sends, self._last))
 
     async def wait(self) -> None:
         """After a failed send: wait for the next, or raise the failure where there is none."""
@@ -274,6 +330,18 @@ class _Course:
         self._kind = "transport"
         self._waited_s = delay_s
         await asyncio.sleep(delay_s)
+
+
+def _deltas_of(response: Response) -> list[Delta]:
+    """A whole answer as the deltas that its stream would have had."""
+    deltas: list[Delta] = [TextDelta(response.content)] if response.content else []
+    for n, call in enumerate(response.tool_calls):
+        deltas.append(ToolCallDelta(n, call.id, call.name, as_text(call.arguments)))
+    if response.finish_reason:
+        deltas.append(FinishDelta(response.finish_reason))
+    if response.usage is not None:
+        deltas.append(UsageDelta(response.usage))
+    return deltas
 
 
 def _version_numbers(body: bytes) -> tuple[int, ...]:

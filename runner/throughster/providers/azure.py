@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote
 
+from throughster.errors import RequestError
 from throughster.providers.openai import OpenAi
 
 if TYPE_CHECKING:
@@ -42,7 +44,9 @@ class Azure(OpenAi):
             resource = _DEPLOYMENT.sub("", base)
         else:
             resource = _V1.sub("", base).removesuffix("/openai")
-            base = f"{resource}/openai/deployments/{model}"
+            if model is None and path == "/chat/completions":
+                raise RequestError("Which deployment? Give `model_name` to the client, or `model` in the request.")
+            base = f"{resource}/openai/deployments/{quote(model or '', safe='')}"
         return f"{resource}/openai{path}" if path in ("/models", "/responses") else base + path
 
     def query(self, api_version: str | None) -> Mapping[str, str]:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from throughster.errors import ServerError, StreamError
-from throughster.providers.failure import Said, classify, read_body
-from throughster.providers.values import as_text, no_answer, parse_arguments
+from throughster.providers.failure import Said, classify, read_body, status_of
+from throughster.providers.values import as_text, no_answer, parse_arguments, read_json
 from throughster.types import (
     FinishDelta,
     ReasoningDelta,
@@ -73,12 +71,19 @@ def parse_response(body: bytes, **about: Any) -> Response:
     Raises ServerError when the body is no chat completion, or is an error under status 200.
     """
     try:
-        raw = orjson.loads(body)
+        raw = read_json(body)
         choices = raw["choices"]
-        choice = choices[0] if choices else {}
-        message = choice.get("message") or {}
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        choice = next((c for c in choices if not c.get("index")), choices[0])
+        if choice.get("finish_reason") == "error":  # Mistral's way to fail under status 200
+            message = "The provider ended the answer with an error (finish_reason `error`)."
+            raise ServerError(message, http_status=200)
+        return _response(raw, choice, about)
+    except (ValueError, LookupError, TypeError, AttributeError):
         raise no_answer(body, "chat completion") from None
+
+
+def _response(raw: Mapping[str, Any], choice: Mapping[str, Any], about: Mapping[str, Any]) -> Response:
+    message = choice["message"]
     content = message.get("content")
     reasoning = message.get("reasoning") or message.get("reasoning_content")
     if not isinstance(content, str):
@@ -86,13 +91,10 @@ def parse_response(body: bytes, **about: Any) -> Response:
         reasoning = reasoning or thinking or None
     calls = message.get("tool_calls")
     usage = raw.get("usage")
-    finish_reason = choice.get("finish_reason")
-    if finish_reason == "error":  # Mistral's way to fail under status 200
-        raise ServerError("The provider ended the answer with an error (finish_reason `error`).", http_status=200)
     return Response(
         content=content,
-        finish_reason=finish_reason,
-        tool_calls=tuple(_tool_call(call) for call in calls) if calls else (),
+        finish_reason=choice.get("finish_reason"),
+        tool_calls=tuple([_tool_call(call) for call in calls]) if calls else (),
         refusal=message.get("refusal"),
         reasoning=reasoning,
         logprobs=choice.get("logprobs"),
@@ -137,6 +139,11 @@ def _tool_call(call: Mapping[str, Any]) -> ToolCall:
     return ToolCall(call.get("id") or "", function.get("name") or "", parse_arguments(arguments))
 
 
+def _partial(error: ProviderError, text: str) -> ProviderError:
+    error.partial = text  # type: ignore[attr-defined]  # for diagnosis, as StreamError has it
+    return error
+
+
 class _Call:
     """A tool call that is still arriving."""
 
@@ -148,6 +155,10 @@ class _Call:
         self.id = ""
         self.name = ""
         self.arguments: list[str] = []
+
+
+def _is_whole(arguments: str) -> bool:
+    return isinstance(parse_arguments(arguments), dict) and bool(arguments)
 
 
 class Assembler:
@@ -182,12 +193,9 @@ class Assembler:
         if not data.strip():
             return []
         try:
-            chunk = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            try:
-                chunk = orjson.loads(data.decode("utf-8", "replace"))
-            except orjson.JSONDecodeError:
-                chunk = None
+            chunk = read_json(data)
+        except ValueError:
+            chunk = None
         if not isinstance(chunk, dict):
             raise StreamError(f"The stream holds an event that is no JSON object: {data[:200]!r}", partial=self.text)
         if chunk.get("error") or event == "error":
@@ -238,12 +246,13 @@ class Assembler:
                 deltas.append(RefusalDelta(refusal))
             if calls := delta.get("tool_calls"):
                 for position, call in enumerate(calls):
-                    self._read_call(call, position, deltas)
+                    self._read_call(call, position, deltas, alone=len(calls) == 1)
         if (logprobs := choice.get("logprobs")) and logprobs.get("content"):
             self._logprobs.extend(logprobs["content"])
         if reason := choice.get("finish_reason"):
             if reason == "error":
-                raise ServerError("The provider ended the stream with an error (finish_reason `error`).")
+                message = "The provider ended the stream with an error (finish_reason `error`)."
+                raise _partial(ServerError(message, http_status=200), self.text)
             self.complete = True
             self._finish_reason = reason
             deltas.append(FinishDelta(reason))
@@ -257,12 +266,12 @@ class Assembler:
             self._text.append(text)
             deltas.append(TextDelta(text))
 
-    def _read_call(self, piece: Mapping[str, Any], position: int, deltas: list[Delta]) -> None:
+    def _read_call(self, piece: Mapping[str, Any], position: int, deltas: list[Delta], *, alone: bool) -> None:
         function = piece.get("function") or {}
         new_id = piece.get("id")
         if new_id == "null":  # Mistral's way to say that the id was said before
             new_id = None
-        call = self._call(piece.get("index"), new_id, position)
+        call = self._call(piece.get("index"), new_id, function.get("name"), position, alone=alone)
         said_id = said_name = None
         if new_id and not call.id:
             call.id = said_id = new_id
@@ -273,8 +282,8 @@ class Assembler:
         call.arguments.append(arguments)
         deltas.append(ToolCallDelta(call.index, said_id, said_name, arguments))
 
-    def _call(self, key: Any, new_id: str | None, position: int) -> _Call:
-        """The call that a piece belongs to: that of its id, else of its index, else the one under way.
+    def _call(self, key: Any, new_id: str | None, name: str | None, position: int, *, alone: bool) -> _Call:
+        """The call that a piece belongs to: that of its id, else of its index, else of its place, else the last one.
 
         A new id under an index that is taken is a new call (some servers count every call as 0).
         """
@@ -282,8 +291,11 @@ class Assembler:
             for call in self._calls:
                 if call.id == new_id:
                     return call
-        elif key is None and self._calls:
-            return self._calls[-1]
+        elif key is None and self._calls and alone:
+            last = self._calls[-1]
+            if not name or not last.name or not _is_whole("".join(last.arguments)):
+                return last
+            key = len(self._calls)  # another name after a whole call: another call
         key = position if key is None else key
         for call in reversed(self._calls):
             if call.key == key:
@@ -298,8 +310,6 @@ class Assembler:
         said = read_body(data)
         if not isinstance(chunk.get("error"), dict):
             said = Said(said.message or "an error event", said.type, said.code, said.param)
-        status = int(said.code) if said.code.isdigit() and 400 <= int(said.code) < 600 else 500
-        error = classify(said, status, title="The stream")
+        error = classify(said, status_of(said), title="The stream")
         error.http_status = 200
-        error.partial = self.text  # type: ignore[attr-defined]  # for diagnosis, as StreamError has it
-        return error
+        return _partial(error, self.text)

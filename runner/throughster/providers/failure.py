@@ -30,7 +30,7 @@ from throughster.redact import one_line, printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Said", "classify", "parse_duration_s", "parse_error", "read_body", "retry_hint_s"]
+__all__ = ["Said", "classify", "parse_duration_s", "parse_error", "read_body", "retry_hint_s", "status_of"]
 
 _CONTEXT = re.compile(
     r"maximum context length|context_length|exceed_context_size|too large for model|exceeds the model", re.IGNORECASE
@@ -38,7 +38,13 @@ _CONTEXT = re.compile(
 _QUOTA = re.compile(
     r"insufficient_quota|billing|credit_balance_exhausted|_spend_limit_exceeded|_usage_limit_exceeded", re.IGNORECASE
 )
-_FILTER_CODES = {"content_filter", "content_policy_violation", "moderation_blocked", "invalid_prompt"}
+_FILTER_CODES = {
+    "ResponsibleAIPolicyViolation",
+    "content_filter",
+    "content_policy_violation",
+    "moderation_blocked",
+    "invalid_prompt",
+}
 _TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
 _WAIT_TEXT = re.compile(
     r"(?:try again in|retry after)\s+(\d[\d.]*\s*(?:ms|s(?:ec(?:ond)?s?)?|m|h)?(?:\d[\d.]*s)?)", re.IGNORECASE
@@ -71,6 +77,19 @@ def parse_error(
     )
 
 
+_STATUS_OF = {
+    "rate_limit_exceeded": 429, "insufficient_quota": 429, "slow_down": 429, "context_length_exceeded": 400,
+    "content_filter": 400, "invalid_prompt": 400, "model_not_found": 404, "invalid_api_key": 401,
+}  # fmt: skip
+
+
+def status_of(said: Said) -> int:
+    """The HTTP status that an error inside a stream would have had."""
+    if said.code.isdigit() and 400 <= int(said.code) < 600:
+        return int(said.code)
+    return _STATUS_OF.get(said.code, _STATUS_OF.get(said.type, 500))
+
+
 def classify(
     said: Said,
     status: int,
@@ -101,7 +120,9 @@ def _kind(said: Said, status: int) -> type[ProviderError]:
     labels = f"{said.code} {said.type}"
     if said.code in _FILTER_CODES:
         return ContentFilterError
-    if status == 402 or (status == 429 and (_QUOTA.search(labels) or _TOO_LARGE.search(said.message))):
+    if status == 429 and _TOO_LARGE.search(said.message):
+        return BadRequestError  # this request alone can never fit the limit
+    if status == 402 or (status == 429 and _QUOTA.search(labels)):
         return QuotaError
     if status == 429:
         return RateLimitError
@@ -111,7 +132,7 @@ def _kind(said: Said, status: int) -> type[ProviderError]:
         return NotFoundError
     if status in (400, 413, 422) and (_CONTEXT.search(labels) or _CONTEXT.search(said.message) or said.code == "3051"):
         return ContextLengthError
-    if status in (408, 409) or status >= 500:
+    if status in (408, 409, 424) or status >= 500:
         return ServerError
     return BadRequestError
 
@@ -145,8 +166,10 @@ def _said(value: Mapping[str, Any]) -> Said:
     kind = value.get("type") or ""
     if fields and isinstance(fields[0], dict):
         kind = fields[0].get("type") or kind
+    inner = value.get("innererror") or value.get("inner_error")
+    code = value.get("code") or (inner.get("code") if isinstance(inner, dict) else None)
     text = message if message is not None else detail if detail is not None else value
-    return Said(_text(text), _text(kind), _text(value.get("code") or ""), param if isinstance(param, str) else None)
+    return Said(_text(text), _text(kind), _text(code or ""), param if isinstance(param, str) else None)
 
 
 def _fields(fields: list[Any]) -> str:

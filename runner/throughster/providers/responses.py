@@ -12,8 +12,8 @@ import orjson
 
 from throughster.errors import RequestError, ServerError, StreamError
 from throughster.names import did_you_mean
-from throughster.providers.failure import classify, read_body
-from throughster.providers.values import as_text, no_answer, parse_arguments
+from throughster.providers.failure import classify, read_body, status_of
+from throughster.providers.values import as_text, no_answer, parse_arguments, read_json
 from throughster.types import (
     FinishDelta,
     ReasoningDelta,
@@ -116,12 +116,12 @@ class Responses:
     def parse_response(self, body: bytes, **about: Any) -> Response:
         """A whole reply. Raises ServerError when the body is no response, or says that it failed."""
         try:
-            raw = orjson.loads(body)
+            raw = read_json(body)
             if raw["object"] != "response":
                 raise no_answer(body, "response")
-        except (orjson.JSONDecodeError, KeyError, TypeError):
+            return _response(raw, about)
+        except (ValueError, LookupError, TypeError, AttributeError):
             raise no_answer(body, "response") from None
-        return _response(raw, about)
 
     def assembler(self) -> ResponsesAssembler:
         """What puts the events of one stream together."""
@@ -221,7 +221,7 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
 
 def _failure(raw: Mapping[str, Any]) -> ProviderError:
     said = read_body(orjson.dumps({"error": raw.get("error") or {"message": "the response failed"}}))
-    error = classify(said, 429 if said.code == "rate_limit_exceeded" else 500, title="The response")
+    error = classify(said, status_of(said), title="The response")
     error.http_status = 200
     return error
 
@@ -249,8 +249,8 @@ class ResponsesAssembler:
         if not data.strip():
             return []
         try:
-            said = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            said = read_json(data)
+        except ValueError:
             said = None
         if not isinstance(said, dict):
             raise StreamError(f"The stream holds an event that is no JSON object: {data[:200]!r}", partial=self.text)

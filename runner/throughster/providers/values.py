@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -9,12 +10,20 @@ import orjson
 from throughster.errors import ServerError
 from throughster.providers.failure import read_body
 
-__all__ = ["as_text", "no_answer", "parse_arguments"]
+__all__ = ["as_text", "no_answer", "parse_arguments", "read_json"]
 
 
 def as_text(value: Any) -> str:
     """Text as it is, anything else as JSON."""
     return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def read_json(data: bytes) -> Any:
+    """JSON from a server: NaN and infinities are taken, broken UTF-8 and lone surrogates kept. Raises ValueError."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return json.loads(data.decode("utf-8", "replace"))
 
 
 def parse_arguments(arguments: Any) -> Any:
