@@ -52,16 +52,24 @@ async def _serving(handler):
 async def _serving_bytes(script):
     """A raw TCP server: `script(reader, writer)` does what no HTTP library would."""
 
+    under_way = set()
+
     async def once(reader, writer):
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        under_way.add(asyncio.current_task())
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await script(reader, writer)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     server = await asyncio.start_server(once, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
 
 @pytest.fixture

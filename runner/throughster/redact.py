@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["one_line", "printable", "redact"]
+__all__ = ["inert", "one_line", "printable", "redact"]
 
 MASK = "***"
 
 # C0 without TAB and LF, DEL, C1, and the characters that reorder text (Unicode TR 36, section 2.3)
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+_COMMAND = re.compile(r"::|##(?=\[|vso\[)")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
@@ -27,6 +30,11 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 def printable(text: str) -> str:
     """`text` without what could steer a terminal or reorder what a reader sees."""
     return _UNSAFE.sub("", text)
+
+
+def inert(text: str) -> str:
+    """`text` in which no line is a command to a CI system that reads the log (GitHub `::`, Azure `##[`, `##vso[`)."""
+    return _COMMAND.sub(lambda found: found[0][0] + "\u200b" + found[0][1:], text)
 
 
 def one_line(text: str, width: int = 100) -> str:

@@ -359,3 +359,63 @@ def test_a_full_disk_ends_the_run_and_keeps_whole_lines(process, spec, results):
     assert run.returncode == 3
     assert "o.jsonl cannot be written: File too large" in err
     assert Path("o.jsonl").stat().st_size <= limit
+
+
+def test_nothing_in_a_log_of_ci_can_be_a_command(command, spec):
+    spec('- {contains: a, answer: "::error::pwned"}\n- {contains: b, answer: "##vso[task]x"}\n', "answers.yaml")
+    text = "version: 1\nprovider: {name: offline, answers: answers.yaml}\nprompt: '{{ t }}'\ndata: [{t: 'a ::warning::x'}, {t: b}]\n"
+    outcome = command("run", spec(text), "--format", "github")
+    assert outcome.code == 0
+    assert not re.search(r"::|##\[|##vso\[", outcome.out)
+
+
+def test_a_reader_that_leaves_costs_nothing(process, spec, results):
+    rows = "\n".join(f"- {{word: w{n}}}" for n in range(2000))
+    Path("rows.yaml").write_text(rows)
+    spec("version: 1\nprovider: offline\nprompt: Say {{ word }}.\ndata: rows.yaml\n")
+    run = process("run", "spec.yaml", "-o", "o.jsonl", "--format", "json")
+    run.stdout.readline()
+    run.stdout.close()
+    run.stdout = None
+    _, err = run.communicate(timeout=30)
+    assert (run.returncode, err) == (0, "")
+    assert len(results("o.jsonl")) == 2000
+
+
+def test_a_folder_that_cannot_be_written_is_told(command, spec, here):
+    (here / "runs").write_text("in the way")
+    outcome = command("run", spec())
+    assert (outcome.code, "cannot be made" in outcome.err) == (2, True)
+
+
+def test_a_port_that_is_taken_is_told(process):
+    first = process("emulate")
+    port = re.search(r":(\d+);", first.stdout.readline())[1]
+    second = process("emulate", "--port", port)
+    _, err = second.communicate(timeout=20)
+    assert (second.returncode, "cannot be listened on" in err, "Traceback" in err) == (2, True, False)
+
+
+def test_what_was_wrong_with_an_answer_is_kept_with_its_attempt(command, spec, results):
+    spec("- {contains: word, answer: {n: text}}\n", "answers.yaml")
+    schema = "{type: object, properties: {n: {type: integer}}, required: [n]}"
+    text = f"version: 1\nprovider: {{name: offline, answers: answers.yaml}}\nprompt: A word.\noutput: {{schema: {schema}, max_attempts: 2}}\n"
+    command("run", spec(text), "-o", "o.jsonl")
+    (line,) = results("o.jsonl")
+    assert [attempt["error"].startswith("invalid answer: $.n") for attempt in line["attempts"]] == [True, True]
+
+
+def test_one_broken_part_does_not_hide_what_is_wrong_with_the_others(command, spec):
+    text = (
+        "version: 1\nprovider: offline\nvars: {text: hi}\ndata: missing.csv\n"
+        "prompt: [{role: user, content: {file: nope.j2}}, {role: user, content: '{{ txet }}'}]\n"
+    )
+    outcome = command("run", spec(text))
+    for words in ("missing.csv", "nope.j2", "`txet` is undefined"):
+        assert words in outcome.err
+
+
+def test_broken_data_is_not_blamed_on_the_template(command, spec):
+    Path("rows.csv").write_bytes(b"text,n\nh\xe9,1\n")
+    outcome = command("run", spec("version: 1\nprovider: offline\nprompt: '{{ text }} {{ n }}'\ndata: rows.csv\n"))
+    assert (outcome.code, "rows.csv" in outcome.err, "undefined" in outcome.err) == (2, True, False)

@@ -10,18 +10,24 @@ __all__ = ["main", "run_main"]
 def main() -> None:
     """`throughster COMMAND ...`."""
     _answer_version("throughster")
-    from throughster.cli.app import group, invoke
+    try:
+        from throughster.cli.app import group, invoke
 
-    invoke(group, "throughster")
+        invoke(group, "throughster")
+    except KeyboardInterrupt:  # before the run has handlers of its own
+        sys.exit(130)
 
 
 def run_main() -> None:
     """`throughster-run SPEC...`, the same as `throughster run`."""
     _answer_version("throughster-run")
-    from throughster.cli.app import invoke
-    from throughster.cli.run import run
+    try:
+        from throughster.cli.app import invoke
+        from throughster.cli.run import run
 
-    invoke(run, "throughster-run")
+        invoke(run, "throughster-run")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _answer_version(name: str) -> None:

@@ -50,10 +50,16 @@ def group() -> None:
     """
 
 
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def invoke(command: click.Command, name: str) -> NoReturn:
     """Run the command and leave with the contract's exit code. A mistake of the user is never a traceback."""
+    code: object = None
     try:
         code = command.main(prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
@@ -68,8 +74,12 @@ def invoke(command: click.Command, name: str) -> NoReturn:
         click.echo(printable(f"{name}: {error}"), err=True)
         code = INCOMPLETE
     except BrokenPipeError:  # the reader of our output has gone: nothing more to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        _drop_output()
+        code = code if isinstance(code, int) else 0
+    except OSError as error:  # what the commands read and write has errors of its own
+        _drop_output()
+        click.echo(f"{name}: the output cannot be written: {error.strerror or error}.", err=True)
+        code = INCOMPLETE
     except Exception:  # noqa: BLE001 - the last resort: say that it is ours, and how to report it
         traceback.print_exc()
         click.echo(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import get_args
 
@@ -50,4 +51,10 @@ def emulate(
         latency_s=latency,
         tokens_per_second=tokens_per_second,
     )
-    serve(options, on_ready=lambda url: click.echo(f"The {dialect} emulator listens on {url}; its answers are canned."))
+    try:
+        serve(
+            options,
+            on_ready=lambda url: click.echo(f"The {dialect} emulator listens on {url}; its answers are canned."),
+        )
+    except OSError as error:
+        raise click.ClickException(f"{host}:{port} cannot be listened on: {os.strerror(error.errno or 0)}.") from None

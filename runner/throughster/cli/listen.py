@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -22,7 +23,8 @@ def listener(screen: str, *, color: str, quiet: bool, progress: bool, verbose: b
     """`text`: tables and a live line. `json`: a result a line, then the summary. `github`: text, and annotations."""
     if screen == "json":
         return _print_json
-    console = ConsoleReport(color=color, quiet=quiet, progress=progress, verbose=verbose)
+    in_ci = screen == "github" or bool(os.environ.get("CI"))
+    console = ConsoleReport(color=color, quiet=quiet, progress=progress, verbose=verbose, in_ci=in_ci)
     if screen == "text":
         return console
 

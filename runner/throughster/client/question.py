@@ -123,6 +123,7 @@ class Question:
             response, errors = form.read(response)
             if not errors:
                 return response
+            sends[-1] = replace(sends[-1], error=f"invalid answer: {'; '.join(errors)}"[:500])
             conversation = [*messages, *form.repair(response, errors)]
         raise AnswerError(
             f"No valid answer in {self._max_attempts} attempts; the last one: {'; '.join(errors)}",

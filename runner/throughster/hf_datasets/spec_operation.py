@@ -65,7 +65,7 @@ def operation_from_spec(path: str | os.PathLike[str], *, column: str = "output",
         client=plan.targets[0].client(),
         fields=plan.targets[0].fields,
         under={**defaults, **spec.vars},
-        included=_included(plan.prompt, project_root(file)),
+        included=_included(plan.prompt, project_root(file), file.resolve().parent),
     )
 
 
@@ -75,17 +75,17 @@ def _plan(file: Path, overrides: Sequence[Override]) -> Plan:
     if loaded.spec is None or loaded.document is None or not loaded.is_usable:
         raise SpecError(loaded.problems)
     root = project_root(file)
-    prompt, problems = check_prompt(loaded.spec.prompt, loaded.document, file.resolve().parent, root)
-    if prompt is None:
+    messages, problems = check_prompt(loaded.spec.prompt, loaded.document, file.resolve().parent, root)
+    if problems:
         raise SpecError(problems)
-    variables = dict.fromkeys((use.name for use in prompt.references), "")
+    variables = dict.fromkeys((use.name for message, _ in messages for use in message.template.references), "")
     plans, problems = prepare([file], overrides, Options(variables=variables))
     if not plans:
         raise SpecError([problem for problem in problems if problem.severity == "error"])
     return plans[0]
 
 
-def _included(prompt: PromptTemplate, root: Path) -> dict[str, str]:
+def _included(prompt: PromptTemplate, root: Path, base: Path) -> dict[str, str]:
     """The texts of the files that the prompt's templates include, by name."""
     parser = jinja2.Environment()  # noqa: S701 - it parses; nothing is rendered with it
     found: dict[str, str] = {}
@@ -93,7 +93,7 @@ def _included(prompt: PromptTemplate, root: Path) -> dict[str, str]:
     while waiting:
         for name in find_referenced_templates(parser.parse(waiting.pop())):
             if name is not None and name not in found:
-                found[name] = resolve_inside(root, root, name).read_text("utf-8-sig")
+                found[name] = resolve_inside(root, base, name).read_text("utf-8-sig")
                 waiting.append(found[name])
     return found
 

@@ -289,6 +289,8 @@ def _syntax_message(message: str) -> str:
         unclosed = " Is a text in quotes not closed?" if character in {repr("'"), repr('"')} else ""
         return f"Unexpected character {character}.{unclosed}"
     tag = _UNKNOWN_TAG.match(message)
+    if tag and tag[1] in _TAGS:
+        return f"`{tag[1]}` has nothing to belong to here."
     if tag:
         return f"Unknown tag `{tag[1]}`. {did_you_mean(tag[1], _TAGS)}".rstrip() + message[tag.end() :]
     return _sentence(message)

@@ -16,11 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from throughster.redact import one_line, printable
+from throughster.redact import inert, one_line, printable
 from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, TextArrived
 from throughster.running.result import to_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.progress import Task
 
     from throughster.running.events import Event, Summary
@@ -34,9 +36,15 @@ _QUIET_LINE_S = 10.0
 _STYLE = {"ok": "green", "failed": "red", "invalid": "red", "error": "red", "skipped": "yellow"}
 
 
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave to the caller what it means that nobody reads any more; rich would end the process with 1."""
+        raise BrokenPipeError
+
+
 def make_console(color: str, *, err: bool = False) -> Console:
     """`color`: auto, always or never."""
-    return Console(
+    return _Output(
         file=sys.stderr if err else sys.stdout,
         force_terminal=True if color == "always" else None,
         no_color=color == "never",
@@ -48,11 +56,21 @@ def make_console(color: str, *, err: bool = False) -> Console:
 
 
 class ConsoleReport:
-    """Consumes events. `quiet` leaves only failures; `progress` draws the live line where a terminal can show it."""
+    """Consumes events. `quiet` leaves only failures; `progress` draws the live line where a terminal can show it.
+
+    `in_ci`: nothing that a model or the data says may look like a command in the log.
+    """
 
     def __init__(
-        self, *, color: str = "auto", quiet: bool = False, progress: bool = True, verbose: bool = False
+        self,
+        *,
+        color: str = "auto",
+        quiet: bool = False,
+        progress: bool = True,
+        verbose: bool = False,
+        in_ci: bool = False,
     ) -> None:
+        self._safe: Callable[[str], str] = inert if in_ci else str
         self._out = make_console(color)
         self._err = make_console(color, err=True)
         self._quiet = quiet
@@ -117,7 +135,7 @@ class ConsoleReport:
         if len(self._first) < SHOWN_ROWS:
             self._first.append(result)
         if result.status != "ok":
-            self._failures[_reason(result)] += 1
+            self._failures[self._safe(_reason(result))] += 1
             if self._verbose:
                 self._above(Text(f"  row {result.row} {result.label}: {_reason(result)}", style="red"))
         if self._progress is not None:
@@ -141,7 +159,7 @@ class ConsoleReport:
                 self._progress.stop()
                 self._progress = None
             self._streamed = True
-            self._out.file.write(printable(text))
+            self._out.file.write(self._safe(printable(text)))
             self._out.file.flush()
 
     def _finish(self, event: RunFinished) -> None:
@@ -152,7 +170,7 @@ class ConsoleReport:
             self._out.print()
         if not self._quiet:
             if self._first and not self._streamed:
-                self._out.print(_table(self._first))
+                self._out.print(_table(self._first, self._safe))
                 more = event.summary.asked - len(self._first)
                 if more > 0:
                     self._out.print(f"... and {more:,} more in {event.journal}")
@@ -170,7 +188,8 @@ class ConsoleReport:
                 Text(f"  and {_many(rest, 'other reason')}; every row's own is in the results", style="red")
             )
         if summary.stopped_by:
-            left = "" if summary.total is None else f" {_many(summary.total - summary.asked, 'row')} not asked."
+            missing = 0 if summary.total is None else summary.total - summary.asked
+            left = f" ({_many(missing, 'row')} not asked)" if missing else ""
             self._err.print(
                 Text(f"Stopped early: {one_line(summary.stopped_by, 400)}{left}", style="bold red"), soft_wrap=True
             )
@@ -203,7 +222,7 @@ class _Figures(ProgressColumn):
         return Text(self._report.figures())
 
 
-def _table(results: list[Result]) -> Table:
+def _table(results: list[Result], safe: Callable[[str], str]) -> Table:
     """The first results in the order of the data: the variables that differ, then the answer."""
     results = sorted(results, key=lambda r: (r.row, r.label, r.repeat))
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
@@ -213,19 +232,19 @@ def _table(results: list[Result]) -> Table:
     labels = len({result.label for result in results}) > 1
     fields = _fields(results)
     for name in varying:
-        table.add_column(one_line(name, 20), max_width=36, style="dim" if fields else None)
+        table.add_column(one_line(name, 20), max_width=36, overflow="fold", style="dim" if fields else None)
     if labels:
         table.add_column("provider", max_width=30, style="dim")
     for name in fields or ["answer"]:
-        table.add_column(one_line(name, 20), max_width=60)
+        table.add_column(one_line(name, 20), max_width=60, overflow="fold")
     failed = any(result.status != "ok" for result in results)
     if failed:
         table.add_column("status")
     for result in results:
-        row = [Text(one_line(_cell(result.vars.get(name)), 80)) for name in varying]
+        row = [Text(safe(one_line(_cell(result.vars.get(name)), 80))) for name in varying]
         if labels:
             row.append(Text(result.label))
-        row += [Text(one_line(_cell(value), 160)) for value in _answer(result, fields)]
+        row += [Text(safe(one_line(_cell(value), 160))) for value in _answer(result, fields)]
         if failed:
             row.append(Text(result.status, style=_STYLE.get(result.status, "yellow")))
         table.add_row(*row)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from throughster.client import Question
-    from throughster.running.events import Emit
+    from throughster.running.events import Emit, Event
     from throughster.running.journal import Journal
     from throughster.running.plan import Plan, Target
     from throughster.running.result import Status
@@ -53,7 +53,7 @@ class Engine:
     def __init__(self, plan: Plan, journal: Journal, emit: Emit) -> None:
         self._plan = plan
         self._journal = journal
-        self._emit = emit
+        self._listener: Emit | None = emit
         self._summary = Summary(total=plan.total)
         self._stopping = False
         self._closed: set[str] = set()  # labels of targets that no row can be asked of
@@ -73,6 +73,14 @@ class Engine:
             raise self._journal.failure
         self._emit(RunFinished(plan.name, self._summary, str(self._journal.path)))
         return self._summary
+
+    def _emit(self, event: Event) -> None:
+        """Tell the listener; one that cannot hear any more (a closed pipe, a full disk) must not cost a result."""
+        if self._listener is not None:
+            try:
+                self._listener(event)
+            except OSError:
+                self._listener = None
 
     def announce(self, result: Result) -> None:
         """The journal calls this when a result is on disk."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from throughster.errors import ThroughsterError
@@ -53,8 +54,11 @@ class Journal:
         if not results:
             return
         try:
+            whole = os.lseek(self._file, 0, os.SEEK_END)
             _write_all(self._file, b"".join([to_line(result) for result in results]))
         except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file, whole)  # half a line is no result
             if self.failure is None:
                 self.failure = JournalError(
                     f"{self.path} cannot be written: {_reason(error)}. What stands there is kept."

@@ -107,13 +107,16 @@ def _under(folder: Path | None, name: str) -> Path:
 
 def _run_folder(parent: Path, started_at: str) -> Path:
     """A folder of its own for this run; runs that begin in the same second get a number."""
-    parent.mkdir(parents=True, exist_ok=True)
     for n in range(1, 1000):
         folder = parent / (started_at if n == 1 else f"{started_at}-{n}")
         try:
+            parent.mkdir(parents=True, exist_ok=True)
             folder.mkdir()
         except FileExistsError:
             continue
+        except OSError as error:
+            message = f"The run folder {folder} cannot be made: {error.strerror}. Name a file elsewhere with -o."
+            raise SettingsError(message) from error
         return folder
     raise SettingsError(f"{parent / started_at} and 999 more like it exist already.")
 

@@ -98,15 +98,21 @@ class _Check:
         providers = self._spec.each_provider
         addresses = tuple(tuple(self._addresses(n, provider)) for n, provider in enumerate(providers))
         answers = tuple(self._answers(n, provider) for n, provider in enumerate(providers))
-        prompt, problems = check_prompt(self._spec.prompt, self._document, self._base, self._root)
+        messages, problems = check_prompt(self._spec.prompt, self._document, self._base, self._root)
         self._problems += problems
+        prompt = None if problems else PromptTemplate(tuple(message for message, _ in messages))
         schema, problems = check_output_schema(self._spec.output, self._document, self._base, self._root)
         self._problems += problems
         source, scan = self._rows()
-        if prompt is not None:
-            self._problems += check_variables(
-                self._spec, self._document, prompt, scan, self._outside.variables, own_data=self._outside.data is None
-            )
+        self._problems += check_variables(
+            self._spec,
+            self._document,
+            messages,
+            scan,
+            self._outside.variables,
+            own_data=self._outside.data is None,
+            is_whole=prompt is not None,
+        )
         tools = tuple(self._tools())
         secrets = [text for _, value in find_secrets(self._document.value()) for text in secret_texts(value)]
         return Checked(

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from throughster.errors import Problem
 from throughster.paths import PathProblem, resolve_inside, shown_path
-from throughster.prompts import MessageTemplate, PromptTemplate, TemplateProblem, compile_template
+from throughster.prompts import MessageTemplate, TemplateProblem, compile_template
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from throughster.spec.prompt import MessageSpec, PromptSpec
     from throughster.yamltree import Document
+    from throughster.yamltree import Path as Path_
 
 __all__ = ["check_prompt", "problem_in_template"]
 
 
 def check_prompt(
     prompt: PromptSpec, document: Document, base: Path, root: Path
-) -> tuple[PromptTemplate | None, list[Problem]]:
-    """The compiled prompt, or None, and what is wrong with it."""
+) -> tuple[list[tuple[MessageTemplate, Path_]], list[Problem]]:
+    """The messages that can be compiled, each with its place in the spec, and what is wrong with the others."""
     problems: list[Problem] = []
-    messages: list[MessageTemplate] = []
+    messages: list[tuple[MessageTemplate, Path_]] = []
     for message, path in zip(prompt.messages, prompt.paths, strict=True):
         try:
             source, name = _source(message, base, root)
-            messages.append(MessageTemplate(message.role, compile_template(source, name=name, root=root, base=base)))
+            template = compile_template(source, name=name, root=root, base=base)
+            messages.append((MessageTemplate(message.role, template), path))
         except (PathProblem, UnicodeDecodeError, OSError) as error:
             problems.append(document.problem(path, str(error)))
         except TemplateProblem as error:
             problems.append(
                 problem_in_template(document, path, source, error.template, error.line, error.column, error.message)
             )
-    return (PromptTemplate(tuple(messages)) if not problems else None), problems
+    return messages, problems
 
 
 def _source(message: MessageSpec, base: Path, root: Path) -> tuple[str, str]:
@@ -60,6 +61,10 @@ def problem_in_template(
 
     `name`: the variable that stands there; its occurrences are counted to find the place in a quoted or folded text.
     """
+    if template != "prompt" and not source:  # a file that another one includes
+        included = Path(document.file).parent / template
+        if included.is_file():
+            source, template = included.read_text("utf-8", "replace"), shown_path(included)
     lines = source.splitlines() or [""]
     shown = lines[min(line, len(lines)) - 1] if line else ""
     if template != "prompt":

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from throughster.errors import Problem
-from throughster.names import did_you_mean
+from throughster.names import did_you_mean, nearest
+from throughster.prompts import PromptTemplate
 from throughster.spec.check_templates import problem_in_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from throughster.inputs import Scan
-    from throughster.prompts import PromptTemplate, Reference
+    from throughster.prompts import MessageTemplate, Reference
     from throughster.spec.model import Spec
-    from throughster.yamltree import Document
+    from throughster.yamltree import Document, Path
 
 __all__ = ["check_variables"]
 
@@ -22,39 +23,53 @@ __all__ = ["check_variables"]
 def check_variables(
     spec: Spec,
     document: Document,
-    prompt: PromptTemplate,
+    messages: Sequence[tuple[MessageTemplate, Path]],
     scan: Scan | None,
     given: Mapping[str, Any],
     *,
     own_data: bool,
+    is_whole: bool,
 ) -> list[Problem]:
     """Undefined variables are errors, with position and nearest name; values that nothing uses are warnings.
 
-    `given`: variables from outside the spec. `own_data`: whether the rows are the spec's own.
+    `messages`: with their places in the spec. `given`: variables from outside the spec. `own_data`: whether the rows
+    are the spec's own. `is_whole`: whether these are all messages. Where the data has problems of its own, only names
+    that resemble a known one are told: the others may stand in it.
     """
+    prompt = PromptTemplate(tuple(message for message, _ in messages))
     columns = tuple(scan.columns) if scan else ()
     common = scan.common if scan else frozenset()
     defaults = {name for name, declared in spec.inputs.items() if declared.has_default}
     always = {*defaults, *spec.vars, *spec.matrix, *given, *common}
     known = {*always, *columns, *spec.inputs}
-    data_is_unknown = scan is None and (spec.data is not None or not own_data)  # it has a problem of its own
-    problems: list[Problem] = []
-    if not data_is_unknown:
-        problems += _undefined(spec, document, prompt, scan, always, known)
+    has_data = spec.data is not None or not own_data
+    is_unknown = has_data and (scan is None or any(p.severity == "error" for p in scan.problems))
+    problems = list(_undefined(spec, document, messages, scan, always, known, only_misspelt=is_unknown))
+    if is_whole and not is_unknown:
         problems += _unused_options(given, prompt, known - set(given))
-    problems += _unused(spec, document, prompt, columns if own_data else ())
+    if is_whole:
+        problems += _unused(spec, document, prompt, columns if own_data else ())
     return problems
 
 
 def _undefined(
-    spec: Spec, document: Document, prompt: PromptTemplate, scan: Scan | None, always: set[str], known: set[str]
+    spec: Spec,
+    document: Document,
+    messages: Sequence[tuple[MessageTemplate, Path]],
+    scan: Scan | None,
+    always: set[str],
+    known: set[str],
+    *,
+    only_misspelt: bool,
 ) -> Iterable[Problem]:
-    for message, path in zip(prompt.messages, spec.prompt.paths, strict=True):
+    for message, path in messages:
         seen: set[str] = set()
         for use in message.template.references:
             if use.optional or _variable(use, always) in always or use.name in seen:
                 continue
             seen.add(use.name)
+            if only_misspelt and nearest(use.name, known - {use.name}) is None:
+                continue
             text, hint = _missing(use.name, spec, scan, known)
             source = message.template.source if use.template == message.template.name else ""
             yield problem_in_template(document, path, source, use.template, use.line, use.column, text, hint, use.name)
