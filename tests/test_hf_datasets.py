@@ -28,8 +28,11 @@ from throughster.types import Limits, Retry
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarning"),  # datasets leaves its own behind
-    # ... and the pair of sockets in it, where the collector meets them first
+    # ... and what of it the collector meets first: its sockets, or its selector, which its own end then misses
     pytest.mark.filterwarnings("ignore:unclosed <socket.socket fd=[0-9]+, family=1, .*:ResourceWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <function BaseEventLoop.__del__:pytest.PytestUnraisableExceptionWarning"
+    ),
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning"),
 ]
 KEYS = ("sk-canary-0123456789", "sk-another-987654321")
