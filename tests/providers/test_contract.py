@@ -249,3 +249,12 @@ def test_azure_takes_a_fresh_token_for_each_send(kind):
 
     asyncio.run(run())
     assert seen == [(f"Bearer token-{n}", False) for n in range(3)]
+
+
+@pytest.mark.parametrize("name", ["openai", "azure-v1"])
+def test_a_model_that_takes_tools_only_elsewhere_is_told_by_name(name):
+    async def scenario(client, requests):
+        with pytest.raises(errors.BadRequestError, match="`endpoint: responses` in a spec"):
+            await client.tools_call(ASK, [Lookup])
+
+    with_client(CASES[name], scenario, tools_need_responses=True)

@@ -202,3 +202,18 @@ def test_a_spec_runs_from_the_command_line(server, tmp_path):
     assert [result["status"] for result in results] == ["ok"] * 20
     assert all(Shirt.model_validate(result["output"]) for result in results)
     assert servers.KEY not in done.stdout + done.stderr + (tmp_path / "results.jsonl").read_text("utf-8")
+
+
+def test_the_responses_endpoint(server):
+    without(server, "responses")
+
+    async def scenario(client):
+        whole = await client.call(ASK)
+        stream = client.stream(ASK)
+        return whole, [text async for text in stream], stream.response
+
+    whole, texts, streamed = server.run(scenario, endpoint="responses")
+    assert whole.content
+    assert whole.usage.total_tokens > 0
+    assert "".join(texts) == streamed.content
+    assert streamed.usage.completion_tokens > 0
