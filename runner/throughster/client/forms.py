@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ _NAME = "answer"
 _REPAIR = "Your last answer is not valid:\n{errors}\nAnswer again with the corrected JSON value and nothing else."
 
 
-class Form:
+class Form(ABC):
     """`fields`: go into the request. `instruction`: for the model, where the provider enforces nothing.
 
     `read` gives the response with what was validated, and what is wrong with it. `repair` gives the messages that show
@@ -37,8 +38,9 @@ class Form:
     fields: dict[str, Any]
     instruction: str = ""
 
+    @abstractmethod
     def read(self, response: Response) -> tuple[Response, tuple[str, ...]]:
-        raise NotImplementedError
+        """The response with what was validated, and what is wrong with it."""
 
     def repair(self, response: Response, errors: Sequence[str]) -> list[Message]:
         return [
@@ -56,8 +58,9 @@ class _JsonForm(Form):
         self.fields = {}
         self._prepare(provider)
 
+    @abstractmethod
     def _prepare(self, provider: Provider) -> None:
-        raise NotImplementedError
+        """Set `fields` and `instruction` for this provider."""
 
     def read(self, response: Response) -> tuple[Response, tuple[str, ...]]:
         value, errors = self._value(response)
