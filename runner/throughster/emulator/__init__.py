@@ -10,10 +10,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from throughster.emulator.answers import Answers, Entry, load_answers, parse_answers
-from throughster.emulator.exchange import DialectName, Options, RecordedRequest, Reply, Route
+from throughster.emulator.exchange import RecordedRequest, Reply, Route
+from throughster.emulator.options import DialectName, Options
 
 if TYPE_CHECKING:
-    from throughster.emulator.server import Emulator, serve
+    from throughster.emulator.server import Emulator
+    from throughster.emulator.serving import serve
 
 __all__ = [
     "Answers",
@@ -30,7 +32,10 @@ __all__ = [
 ]
 
 
+_LAZY = {"Emulator": "throughster.emulator.server", "serve": "throughster.emulator.serving"}
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("Emulator", "serve"):
-        return getattr(importlib.import_module("throughster.emulator.server"), name)
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

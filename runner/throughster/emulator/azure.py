@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from throughster.emulator.azure_trouble import AzureTrouble
 from throughster.emulator.exchange import RejectedError, Route
 from throughster.emulator.openai import OpenAI
 from throughster.emulator.openai_faults import openai_error
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from throughster.emulator.dialect import Stamp
     from throughster.emulator.exchange import Operation
     from throughster.emulator.question import Question
+    from throughster.emulator.trouble import Trouble
 
 __all__ = ["Azure"]
 
@@ -46,8 +48,6 @@ _PROMPT_FILTERS: Final = [
     }
 ]
 _UNDERLYING_MODEL: Final = "gpt-4o-2024-11-20"
-_REQUESTS_PER_MINUTE: Final = 3_000
-_TOKENS_PER_MINUTE: Final = 500_000
 
 
 class Azure(OpenAI):
@@ -145,8 +145,11 @@ class Azure(OpenAI):
     def padding(self, stamp: Stamp) -> dict[str, str]:  # noqa: ARG002  # none is seen here
         return {}
 
-    def reply_headers(self, stamp: Stamp, outcome: Outcome | None) -> dict[str, str]:
-        tokens = 0 if outcome is None else outcome.prompt_tokens + outcome.completion_tokens
+    def trouble(self) -> Trouble:
+        limits = (self.options.requests_per_minute, self.options.tokens_per_minute)
+        return AzureTrouble(is_enforced=limits != (None, None))
+
+    def reply_headers(self, stamp: Stamp) -> dict[str, str]:
         number = stamp.unique
         guid = f"{number[16:]}-{number[:4]}-4{number[4:7]}-8{number[7:10]}-{number[10:16]}{number[:6]}"
         return {
@@ -155,12 +158,6 @@ class Azure(OpenAI):
             "x-request-id": guid,
             "x-ms-region": "Sweden Central",
             "azureml-model-session": "d001-emulated",
-            "x-ratelimit-limit-requests": str(_REQUESTS_PER_MINUTE),
-            "x-ratelimit-remaining-requests": str(_REQUESTS_PER_MINUTE - 1),
-            "x-ratelimit-reset-requests": "1",
-            "x-ratelimit-limit-tokens": str(_TOKENS_PER_MINUTE),
-            "x-ratelimit-remaining-tokens": str(max(0, _TOKENS_PER_MINUTE - tokens)),
-            "x-ratelimit-reset-tokens": str(-(-60 * tokens // _TOKENS_PER_MINUTE)),
         }
 
 

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from throughster.emulator.answering import Outcome, UnanswerableError
-    from throughster.emulator.exchange import Operation, Options
+    from throughster.emulator.exchange import Operation
+    from throughster.emulator.options import Options
     from throughster.emulator.question import Question
     from throughster.emulator.responses_reply import ResponseReply
+    from throughster.emulator.trouble import Trouble
 
 __all__ = ["Dialect", "Stamp"]
 
@@ -103,8 +105,12 @@ class Dialect(ABC):
     def models(self) -> dict[str, Any]:
         """Return the list of models."""
 
-    def reply_headers(self, stamp: Stamp, outcome: Outcome | None) -> dict[str, str]:  # noqa: ARG002  # for the others
-        """Headers beside content type and length; `outcome` is None for a refusal."""
+    @abstractmethod
+    def trouble(self) -> Trouble:
+        """Return what this provider says of its limits."""
+
+    def reply_headers(self, stamp: Stamp) -> dict[str, str]:  # noqa: ARG002  # for the others
+        """Headers beside content type, length and limits."""
         return {"server": self.server}
 
     def bearer_matches(self, headers: Mapping[str, str]) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from throughster.emulator.dialect import Dialect
 from throughster.emulator.exchange import RejectedError
 from throughster.emulator.mistral_request import mistral_error, mistral_invalid, read_mistral
+from throughster.emulator.mistral_trouble import MistralTrouble
 from throughster.emulator.streams import DONE, event, fragments, interleaved, text_events, token_logprobs
 
 if TYPE_CHECKING:
@@ -16,13 +17,12 @@ if TYPE_CHECKING:
     from throughster.emulator.dialect import Stamp
     from throughster.emulator.exchange import Operation, Route
     from throughster.emulator.question import Question
+    from throughster.emulator.trouble import Trouble
 
 __all__ = ["Mistral"]
 
 _ID_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _DEFAULT_MODELS: Final = ("mistral-small-latest", "mistral-medium-latest", "mistral-large-latest")
-_REQUESTS_PER_MINUTE: Final = 360
-_TOKENS_PER_MINUTE: Final = 2_000_000
 
 
 class Mistral(Dialect):
@@ -96,18 +96,11 @@ class Mistral(Dialect):
             endings.append(event(chunk([_delta(choice.index, last, finish=choice.finish)], **extras)))
         return [*interleaved(bodies), *endings, DONE]
 
-    def reply_headers(self, stamp: Stamp, outcome: Outcome | None) -> dict[str, str]:
-        tokens = 0 if outcome is None else outcome.prompt_tokens + outcome.completion_tokens
-        return {
-            "server": self.server,
-            "mistral-correlation-id": stamp.unique,
-            "x-kong-request-id": stamp.unique,
-            "x-ratelimit-limit-req-minute": str(_REQUESTS_PER_MINUTE),
-            "x-ratelimit-remaining-req-minute": str(_REQUESTS_PER_MINUTE - 1),
-            "x-ratelimit-limit-tokens-minute": str(_TOKENS_PER_MINUTE),
-            "x-ratelimit-remaining-tokens-minute": str(max(0, _TOKENS_PER_MINUTE - tokens)),
-            "x-ratelimit-tokens-query-cost": str(tokens),
-        }
+    def trouble(self) -> Trouble:
+        return MistralTrouble()
+
+    def reply_headers(self, stamp: Stamp) -> dict[str, str]:
+        return {"server": self.server, "mistral-correlation-id": stamp.unique, "x-kong-request-id": stamp.unique}
 
 
 def _reply_id(stamp: Stamp) -> str:

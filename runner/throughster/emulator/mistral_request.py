@@ -15,7 +15,7 @@ from throughster.emulator.synthesize import BadSchemaError, check_schema
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from throughster.emulator.exchange import Options
+    from throughster.emulator.options import Options
     from throughster.emulator.question import Question
 
 __all__ = ["mistral_error", "mistral_invalid", "read_mistral"]

@@ -9,6 +9,7 @@ from throughster.emulator.dialect import Dialect
 from throughster.emulator.model_rules import effort_of, is_for_responses_only
 from throughster.emulator.openai_faults import openai_error
 from throughster.emulator.openai_request import FIELDS, read_openai
+from throughster.emulator.openai_trouble import OpenAITrouble
 from throughster.emulator.responses_envelope import openai_envelope
 from throughster.emulator.responses_reply import ReplyStyle, ResponseReply
 from throughster.emulator.responses_request import bad_format, bad_tool, read_responses
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from throughster.emulator.dialect import Stamp
     from throughster.emulator.exchange import Operation, RejectedError, Route
     from throughster.emulator.question import Question
+    from throughster.emulator.trouble import Trouble
 
-__all__ = ["OpenAI", "finish_reason", "go_duration", "usage_of"]
+__all__ = ["OpenAI", "finish_reason", "usage_of"]
 
 # Dated names behind the aliases; a reply names the dated one.
 _SNAPSHOTS: Final = {
@@ -36,8 +38,6 @@ _SNAPSHOTS: Final = {
     "gpt-5-nano": "2025-08-07",
     "o3": "2025-04-16",
 }
-_REQUESTS_PER_MINUTE: Final = 10_000
-_TOKENS_PER_MINUTE: Final = 2_000_000
 _Chunk = dict[str, Any]
 
 
@@ -217,20 +217,16 @@ class OpenAI(Dialect):
         extras = self.choice_extras(empty=not delta.get("content"), filtered=finish == "content_filter")
         return {"index": index, "delta": delta, **extras, "logprobs": logprobs, "finish_reason": finish}
 
-    def reply_headers(self, stamp: Stamp, outcome: Outcome | None) -> dict[str, str]:
-        tokens = 0 if outcome is None else outcome.prompt_tokens + outcome.completion_tokens
+    def trouble(self) -> Trouble:
+        return OpenAITrouble()
+
+    def reply_headers(self, stamp: Stamp) -> dict[str, str]:
         return {
             "server": self.server,
             "x-request-id": f"req_{stamp.unique}",
             "openai-version": "2020-10-01",
             "openai-organization": "emulated",
             "openai-processing-ms": "1",
-            "x-ratelimit-limit-requests": str(_REQUESTS_PER_MINUTE),
-            "x-ratelimit-remaining-requests": str(_REQUESTS_PER_MINUTE - 1),
-            "x-ratelimit-reset-requests": go_duration(60 / _REQUESTS_PER_MINUTE),
-            "x-ratelimit-limit-tokens": str(_TOKENS_PER_MINUTE),
-            "x-ratelimit-remaining-tokens": str(max(0, _TOKENS_PER_MINUTE - tokens)),
-            "x-ratelimit-reset-tokens": go_duration(60 * tokens / _TOKENS_PER_MINUTE),
         }
 
 
@@ -260,15 +256,6 @@ def logprobs_of(question: Question, pieces: list[str]) -> dict[str, Any] | None:
     if question.top_logprobs is None:
         return None
     return {"content": token_logprobs(pieces, question.top_logprobs), "refusal": None}
-
-
-def go_duration(seconds: float) -> str:
-    """How Go prints a duration, to the millisecond: `6ms`, `1.2s`, `6m0s`."""
-    milliseconds = round(seconds * 1000)
-    if milliseconds < 1000:
-        return f"{milliseconds}ms"
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes}m{rest / 1000:g}s" if minutes else f"{rest / 1000:g}s"
 
 
 def _call_head(call: Call) -> dict[str, Any]:

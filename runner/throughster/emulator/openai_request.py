@@ -16,7 +16,7 @@ from throughster.emulator.synthesize import BadSchemaError, check_schema
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from throughster.emulator.exchange import Options
+    from throughster.emulator.options import Options
     from throughster.emulator.question import Question
 
 __all__ = ["FIELDS", "read_openai", "schema_problem"]

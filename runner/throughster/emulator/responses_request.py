@@ -16,7 +16,8 @@ from throughster.emulator.responses_items import check_items, messages_of, unpai
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from throughster.emulator.exchange import Options, RejectedError
+    from throughster.emulator.exchange import RejectedError
+    from throughster.emulator.options import Options
     from throughster.emulator.question import Question
 
 __all__ = ["bad_format", "bad_tool", "read_responses"]

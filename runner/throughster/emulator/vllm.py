@@ -13,14 +13,17 @@ from throughster.emulator.responses_reply import ResponseReply
 from throughster.emulator.streams import DONE, event, fragments, interleaved, text_events, token_logprobs
 from throughster.emulator.vllm_request import VllmRelease, read_vllm, vllm_error
 from throughster.emulator.vllm_responses import read_vllm_response, vllm_style
+from throughster.emulator.vllm_trouble import VllmTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from throughster.emulator.answering import Call, Choice, Outcome, UnanswerableError
     from throughster.emulator.dialect import Stamp
-    from throughster.emulator.exchange import Operation, Options, Route
+    from throughster.emulator.exchange import Operation, Route
+    from throughster.emulator.options import Options
     from throughster.emulator.question import Question
+    from throughster.emulator.trouble import Trouble
 
 __all__ = ["Vllm"]
 
@@ -47,6 +50,9 @@ class Vllm(Dialect):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self.release = VllmRelease.parse(options.vllm_version)
+
+    def trouble(self) -> Trouble:
+        return VllmTrouble(self.release)
 
     def stamp(self, headers: Mapping[str, str]) -> Stamp:
         return replace(super().stamp(headers), id_given=headers.get("x-request-id"))

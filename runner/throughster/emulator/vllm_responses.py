@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from throughster.emulator.answering import Outcome
     from throughster.emulator.checks import Fault
     from throughster.emulator.dialect import Stamp
-    from throughster.emulator.exchange import Options
+    from throughster.emulator.options import Options
     from throughster.emulator.question import Question
     from throughster.emulator.vllm_request import VllmRelease
 
