@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -15,8 +16,10 @@ from throughster.types import Retry
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
+    from throughster.client.course import Kind
     from throughster.client.forms import Form
-    from throughster.client.sending import Kind, OnAttempt, OnDelta
+    from throughster.client.sending import OnDelta
+    from throughster.limits import Watch
     from throughster.types import Attempt, Delta, Message, Response
 
 __all__ = ["LoadBalancer"]
@@ -94,6 +97,13 @@ class LoadBalancer(Calls):
             names.update(dict.fromkeys(await member.client.list_models()))
         return list(names)
 
+    def held_s(self) -> Mapping[str, float]:
+        """See `Calls.held_s`; summed over the clients."""
+        held: Counter[str] = Counter()
+        for member in self._members:
+            held.update(member.client.held_s())
+        return held
+
     async def close(self) -> None:
         """Close the clients."""
         for member in self._members:
@@ -158,7 +168,7 @@ class _BalancedQuestion(Question):
         *,
         retry: Retry | None = None,
         on_delta: OnDelta | None = None,
-        on_attempt: OnAttempt | None = None,
+        watch: Watch | None = None,
     ) -> tuple[Response, Form | None]:
         """See `Question.once`."""
         rounds = _Rounds(self._balancer, retry)
@@ -166,7 +176,7 @@ class _BalancedQuestion(Question):
             n = await rounds.next_member()
             with rounds.asking(n):
                 return await self._questions[n].once(
-                    messages, sends, kind, retry=_ONE_SEND, on_delta=on_delta, on_attempt=on_attempt
+                    messages, sends, kind, retry=_ONE_SEND, on_delta=on_delta, watch=watch
                 )
             rounds.check()
             kind = "transport"
@@ -177,7 +187,7 @@ class _BalancedQuestion(Question):
         sends: list[Attempt] | None = None,
         *,
         retry: Retry | None = None,
-        on_attempt: OnAttempt | None = None,
+        watch: Watch | None = None,
     ) -> AsyncGenerator[list[Delta] | Response, None]:
         """See `Question.stream`; another client takes over only before the first event."""
         rounds = _Rounds(self._balancer, retry)
@@ -185,7 +195,7 @@ class _BalancedQuestion(Question):
         while True:
             n = await rounds.next_member()
             with rounds.asking(n):
-                items = self._questions[n].stream(messages, sends, retry=_ONE_SEND, on_attempt=on_attempt)
+                items = self._questions[n].stream(messages, sends, retry=_ONE_SEND, watch=watch)
                 async with aclosing(items):
                     async for item in items:
                         rounds.is_final = rounds.is_final or bool(item)

@@ -127,9 +127,12 @@ class ProviderError(ThroughsterError):
     """The service could not, or would not, answer.
 
     `http_status`: the reply's status, or None where there was no reply. `code`: the service's own code.
-    `request_id`: what the service calls this exchange. `retry_after_s`: seconds that the service asked to wait.
-    `attempts`: every send, as `types.Attempt`. `retryable`: whether the same request may succeed later.
-    `usage`: tokens that were billed all the same. No key is ever part of it.
+    `request_id`: what the service calls this exchange. `retry_after_s`: seconds that the service asked to wait;
+    `reset_after_s`: seconds until the limit that was hit is whole again, where only that is said.
+    `attempts`: every send, as `types.Attempt`. `retryable`: whether the same request may succeed later,
+    and `most_resends` how often it is worth trying (None: as often as the caller's policy says).
+    `usage`: tokens that were billed all the same. `service_down`: so many sends in a row failed that nothing more is
+    sent for now. No key is ever part of it.
     """
 
     retryable = False
@@ -144,6 +147,7 @@ class ProviderError(ThroughsterError):
         request_id: str | None = None,
         retry_after_s: float | None = None,
         retryable: bool | None = None,
+        most_resends: int | None = None,
     ) -> None:
         super().__init__(message)
         self.http_status = http_status
@@ -151,8 +155,11 @@ class ProviderError(ThroughsterError):
         self.param = param
         self.request_id = request_id
         self.retry_after_s = retry_after_s
+        self.most_resends = most_resends
         self.attempts: tuple[Any, ...] = ()
         self.usage: Any = None
+        self.reset_after_s: float | None = None
+        self.service_down = False
         if retryable is not None:
             self.retryable = retryable
 
@@ -165,6 +172,8 @@ class TransportError(ProviderError):
     """No usable reply arrived: the connection failed, was reset, or carried something that is no reply."""
 
     retryable = True
+    stale_connection = False
+    """A kept-alive connection that the server closed as the request left: nothing was done with it."""
 
 
 class RequestTimeoutError(TransportError):
@@ -253,7 +262,12 @@ class RefusalError(AnswerError):
 
 
 class BudgetError(ThroughsterError):
-    """The budget of calls, tokens or money is spent."""
+    """The budget of calls, tokens or money is spent. `attempts`, `usage`: of the question, before it was."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.attempts: tuple[Any, ...] = ()
+        self.usage: Any = None
 
 
 class BatchError(ThroughsterError):

@@ -2,7 +2,7 @@
 
 Waits are drawn with full jitter: uniform between 0 and the bound of this send, so that many rows that failed together
 do not come back together (AWS Architecture Blog, "Exponential Backoff And Jitter"). A hint of the server is a lower
-bound: the wait is the hint plus a little jitter, never earlier.
+bound: the wait is the hint plus a little jitter, never earlier. Nobody waits on when the limit is whole again.
 """
 
 from __future__ import annotations
@@ -36,11 +36,14 @@ def next_delay_s(retry: Retry, sends: int, error: ProviderError, elapsed_s: floa
 
     `elapsed_s`: since the first send began. Gives up when the sends are used up or the wait would pass the deadline.
     """
-    if sends >= retry.max_attempts or not should_retry(error):
+    most = retry.max_attempts if error.most_resends is None else min(retry.max_attempts, error.most_resends + 1)
+    if sends >= most or not should_retry(error):
         return None
     bound = min(retry.max_delay_s, retry.initial_delay_s * 2.0 ** min(sends - 1, 60))
     if error.retry_after_s is None:
         delay = random.uniform(0.0, bound)  # noqa: S311 - spreads load, guards nothing
+        if error.reset_after_s is not None:
+            delay = min(delay, error.reset_after_s + random.uniform(0.0, 0.1))  # noqa: S311
     else:
         hint = max(0.0, error.retry_after_s)
         delay = hint + random.uniform(0.0, min(1.0, 0.1 * hint))  # noqa: S311

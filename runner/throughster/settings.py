@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from throughster.providers.base import Provider
+    from throughster.types import Price
 
 __all__ = [
     "Address",
@@ -58,7 +59,7 @@ class ProviderSettings(BaseSettings):
 class Address:
     """Where a client calls, and with which key. `key_variable` names the environment variable the key came from.
 
-    `deployment`: what results call this place among several.
+    `deployment`: what results call this place among several. `price`: of its tokens, where somebody said it.
     """
 
     api_base: str
@@ -69,6 +70,7 @@ class Address:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     token_provider: TokenProvider | None = None
     deployment: str | None = None
+    price: Price | None = None
 
 
 @cache

@@ -11,8 +11,9 @@ import os
 import ssl
 import weakref
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from yarl import URL
@@ -23,7 +24,7 @@ from throughster.errors import RequestError, RequestTimeoutError, StreamError, T
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from aiohttp.client import _RequestContextManager
+    from aiohttp.client_proto import ResponseHandler
 
     from throughster.types import Timeout
 
@@ -31,6 +32,7 @@ __all__ = ["Reply", "StreamReply", "Transport", "close_sessions", "translate"]
 
 MAX_REPLY_BYTES = 32_000_000
 _DRAIN_S = 0.5
+_is_fresh: ContextVar[bool] = ContextVar("_is_fresh")  # whether the present request opened its connection
 _IDLE_CONNECTION_S = 4.0  # below uvicorn's 5 s: a socket the server is about to close is not picked up again
 
 
@@ -130,6 +132,12 @@ class StreamReply:
         )
 
 
+class _Connector(aiohttp.TCPConnector):
+    async def _create_connection(self, *args: Any) -> ResponseHandler:
+        _is_fresh.set(True)
+        return await super()._create_connection(*args)
+
+
 class Transport:
     """Sends. Holds one aiohttp session per running event loop, made when first needed."""
 
@@ -152,7 +160,7 @@ class Transport:
         session = self._sessions.get(loop)
         if session is None or session.closed:
             session = self._sessions[loop] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
+                connector=_Connector(
                     limit=0,  # the admission gate bounds what is under way; a queue here would eat the connect clock
                     ttl_dns_cache=300,
                     keepalive_timeout=_IDLE_CONNECTION_S,
@@ -169,7 +177,10 @@ class Transport:
     ) -> Reply:
         """One request, its whole reply. Raises RequestTimeoutError or TransportError; a status is not an error here."""
         try:
-            async with asyncio.timeout(timeout.total_s), self._request(method, url, headers, body, timeout) as response:
+            async with (
+                asyncio.timeout(timeout.total_s),
+                await self._request(method, url, headers, body, timeout) as response,
+            ):
                 return Reply(response.status, response.headers, await _read(response))
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             raise translate(error, url, timeout) from error
@@ -198,17 +209,27 @@ class Transport:
         finally:
             reply.close()
 
-    def _request(
+    async def _request(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, timeout: Timeout
-    ) -> _RequestContextManager:
-        return self._session().request(
-            method,
-            url,
-            headers=headers,
-            data=body,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=None, connect=timeout.connect_s),
-        )
+    ) -> aiohttp.ClientResponse:
+        """The reply's head. Raises TransportError with `stale_connection` where a kept-alive connection had ended."""
+        _is_fresh.set(False)
+        try:
+            return await self._session().request(
+                method,
+                url,
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, connect=timeout.connect_s),
+            )
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            if _is_fresh.get() or isinstance(error, aiohttp.ClientConnectorError):
+                raise
+            stale = translate(error, url, timeout)
+            if isinstance(stale, TransportError):
+                stale.stale_connection = True
+            raise stale from error
 
     async def close(self) -> None:
         """Close the session of the running loop; sessions of loops that are gone are dropped."""

@@ -14,6 +14,8 @@ __all__ = [
     "FinishDelta",
     "Limits",
     "Message",
+    "Price",
+    "Quota",
     "ReasoningDelta",
     "RefusalDelta",
     "Response",
@@ -80,6 +82,30 @@ class Usage:
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """USD per million tokens. `cached_input`: of prompt tokens that the service had at hand."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+
+    def cost_usd(self, usage: Usage) -> float:
+        cached = self.input if self.cached_input is None else self.cached_input
+        fresh = usage.prompt_tokens - usage.cached_tokens
+        return (fresh * self.input + usage.cached_tokens * cached + usage.completion_tokens * self.output) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a reply's headers say of the limits per minute. None: not said. Services also send -1 and 0 for unknown."""
+
+    limit_requests: float | None = None
+    remaining_requests: float | None = None
+    limit_tokens: float | None = None
+    remaining_tokens: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

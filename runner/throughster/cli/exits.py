@@ -9,18 +9,22 @@ if TYPE_CHECKING:
 
     from throughster.running.events import Summary
 
-__all__ = ["BUG", "FAILED", "INCOMPLETE", "INTERRUPTED", "OK", "WRONG", "exit_code"]
+__all__ = ["BUG", "FAILED", "INCOMPLETE", "INTERRUPTED", "OK", "OVER_BUDGET", "WRONG", "exit_code"]
 
 OK = 0
 FAILED = 1
 WRONG = 2
 INCOMPLETE = 3
+OVER_BUDGET = 4
 BUG = 5
 INTERRUPTED = 130
 
 
 def exit_code(summaries: Iterable[Summary]) -> int:
-    """The first that applies of: interrupted (128 + signal), 5, 2 for bad data, 3, 1, 0."""
+    """The first that applies of: interrupted (128 + signal), 5, 2 for bad data, 3, 4, 1, 0.
+
+    Of a run that was gone on with, all rows in the output count, not only those that were asked now.
+    """
     summaries = list(summaries)
     for summary in summaries:
         if summary.signal is not None:
@@ -29,8 +33,10 @@ def exit_code(summaries: Iterable[Summary]) -> int:
         return BUG
     if any(s.bad_data for s in summaries):
         return WRONG
-    if any(s.provider_down for s in summaries):
+    if any(s.provider_down or s.all_statuses["judge_error"] for s in summaries):
         return INCOMPLETE
-    if any(s.asked != s.statuses["ok"] for s in summaries):
+    if any(s.budget_spent for s in summaries):
+        return OVER_BUDGET
+    if any(s.all_statuses.total() != s.all_statuses["ok"] for s in summaries):
         return FAILED
     return OK

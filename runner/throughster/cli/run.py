@@ -12,7 +12,7 @@ from throughster.cli.exits import OK, WRONG, exit_code
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
 from throughster.reports.table import KINDS, write_report
-from throughster.running.launch import Outputs, check_outputs, execute
+from throughster.running.launch import Caps, Outputs, check_outputs, execute
 
 __all__ = ["run"]
 
@@ -23,6 +23,9 @@ __all__ = ["run"]
     "-o", "--output", "outputs", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
     help="Write results here (.jsonl, .csv, .parquet). Repeatable. Default: a new folder under ./runs.",
 )  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on with the interrupted run of -o, or the newest run of this spec.")
+@click.option("--max-cost", type=click.FloatRange(0, min_open=True), metavar="USD", help="Spend at most this in all.")
+@click.option("--max-requests", type=click.IntRange(1), metavar="N", help="Send at most this many requests in all.")
 @click.option("--check", is_flag=True, help="Validate spec, templates, schemas and data columns; send nothing.")
 @click.option("--dry-run", is_flag=True, help="Also render every prompt, count calls and tokens; send nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
@@ -30,6 +33,9 @@ __all__ = ["run"]
 @click.option("--no-progress", is_flag=True, help="Draw no progress line.")
 def run(
     outputs: tuple[Path, ...],
+    resume: bool,
+    max_cost: float | None,
+    max_requests: int | None,
     check: bool,
     dry_run: bool,
     quiet: bool,
@@ -48,8 +54,8 @@ def run(
       throughster-run specs/ --check
     """
     if not (check or dry_run):
-        check_outputs(outputs, tuple(KINDS))
-    plans, problems = prepared(**choice)
+        check_outputs(outputs, tuple(KINDS), resume=resume)
+    plans, problems = prepared(**choice, priced=max_cost is not None)
     print_problems(problems, screen, color)
     if any(problem.severity == "error" for problem in problems) or not plans:
         return WRONG
@@ -65,8 +71,11 @@ def run(
     from throughster.cli.listen import listener
 
     emit = listener(screen, color=color, quiet=quiet, progress=not no_progress, verbose=verbose)
+    caps = Caps(max_requests, max_cost)
     with _runner() as runner:
-        summaries = runner.run(execute(plans, Outputs(outputs, write_report), emit, handle_signals=True))
+        summaries = runner.run(
+            execute(plans, Outputs(outputs, write_report, resume=resume), emit, caps=caps, handle_signals=True)
+        )
     return exit_code(summaries)
 
 

@@ -78,6 +78,7 @@ def prepared(
     concurrency: int | None,
     repeat: int | None,
     hosts: Sequence[str],
+    priced: bool = False,
 ) -> tuple[list[Plan], list[Problem]]:
     """The plans of the chosen specs, and everything that is wrong with them. Raises click.UsageError on bad options."""
     overrides = [_assignment(text) for text in settings]
@@ -99,6 +100,7 @@ def prepared(
         api_base=api_base,
         hosts=tuple(hosts),
         provider=provider,
+        priced=priced,
     )
     try:
         paths = find_specs(specs)

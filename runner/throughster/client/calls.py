@@ -62,6 +62,14 @@ class Calls(ABC):
         """The names of the models that the service lists."""
 
     @abstractmethod
+    def held_s(self) -> Mapping[str, float]:
+        """Seconds in which something waited on the running loop, by what it waited for.
+
+        `concurrency`: a place under way; `requests`, `tokens`: the limits per minute; `server`: a pause that the server
+        asked for, or an outage.
+        """
+
+    @abstractmethod
     async def close(self) -> None:
         """Close the connections of the running loop. The client opens new ones when it is used again."""
 

@@ -232,6 +232,11 @@ class Interface(Calls):
             dialect=DIALECTS[self._config["endpoint"]],
         )
 
+    def held_s(self) -> Mapping[str, float]:
+        """See `Calls.held_s`."""
+        sender = self._senders.get(asyncio.get_running_loop())
+        return {} if sender is None else sender.admission.held_s
+
     async def close(self) -> None:
         """See `Calls.close`."""
         loop = asyncio.get_running_loop()

@@ -13,8 +13,10 @@ import orjson
 from throughster.errors import (
     AnswerError,
     BadRequestError,
+    BudgetError,
     ContentFilterError,
     ContextLengthError,
+    ProviderError,
     RefusalError,
     RequestError,
     TruncatedError,
@@ -24,8 +26,10 @@ from throughster.redact import one_line
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
+    from throughster.client.course import Kind
     from throughster.client.forms import Form
-    from throughster.client.sending import Kind, OnAttempt, OnDelta, Sender
+    from throughster.client.sending import OnDelta, Sender
+    from throughster.limits import Watch
     from throughster.types import Attempt, Delta, Message, Response, Retry, Usage
 
     MakeForm = Callable[[str], Form]
@@ -82,6 +86,7 @@ class Question:
             head = orjson.dumps(self._learned.adapt(self._wire))[:-1]
         except TypeError as error:
             raise RequestError(f"The request cannot be written as JSON: {error}.") from error
+        self._most = _most_tokens(self._wire)
         key = f'"{sender.dialect.messages_key}":'.encode()
         self._head = head + (b"," if len(head) > 1 else b"") + key
 
@@ -100,7 +105,7 @@ class Question:
         messages: Sequence[Message],
         *,
         on_delta: OnDelta | None = None,
-        on_attempt: OnAttempt | None = None,
+        watch: Watch | None = None,
     ) -> Response:
         """The answer. Without a form any answer is one, whatever its finish reason.
 
@@ -109,14 +114,19 @@ class Question:
         """
         sends: list[Attempt] = []
         if self._make_form is None:
-            return (await self.once(messages, sends, "transport", on_delta=on_delta, on_attempt=on_attempt))[0]
+            return (await self.once(messages, sends, "transport", on_delta=on_delta, watch=watch))[0]
         usage: Usage | None = None
         conversation: Sequence[Message] = messages
         for n in range(1, self._max_attempts + 1):
             kind: Kind = "transport" if n == 1 else "validation"
-            response, form = await self.once(conversation, sends, kind, on_delta=on_delta, on_attempt=on_attempt)
+            try:
+                response, form = await self.once(conversation, sends, kind, on_delta=on_delta, watch=watch)
+            except (BudgetError, ProviderError) as error:
+                error.attempts = tuple(sends)
+                error.usage = _sum(usage, error.usage)
+                raise
             if response.usage is not None:
-                usage = response.usage if usage is None else usage + response.usage
+                usage = _sum(usage, response.usage)
             response = replace(response, usage=usage)
             _check_end(response, sends)
             assert form is not None
@@ -140,7 +150,7 @@ class Question:
         sends: list[Attempt] | None = None,
         *,
         retry: Retry | None = None,
-        on_attempt: OnAttempt | None = None,
+        watch: Watch | None = None,
     ) -> AsyncGenerator[list[Delta] | Response, None]:
         """The deltas as they arrive, a list at a time; the last item is the whole Response. `retry`: as in `once`."""
         sends = [] if sends is None else sends
@@ -149,7 +159,7 @@ class Question:
             body, version = self.body(messages), self._version
             try:
                 async with aclosing(
-                    self._sender.stream(self._url, body, sends, retry=retry, on_attempt=on_attempt)
+                    self._sender.stream(self._url, body, sends, retry=retry, watch=watch, most=self._most)
                 ) as items:
                     async for item in items:
                         yield item
@@ -167,7 +177,7 @@ class Question:
         *,
         retry: Retry | None = None,
         on_delta: OnDelta | None = None,
-        on_attempt: OnAttempt | None = None,
+        watch: Watch | None = None,
     ) -> tuple[Response, Form | None]:
         """One question, and the form that its answer is to be read with.
 
@@ -178,7 +188,7 @@ class Question:
             self._refresh()
             form, version = self._form, self._version
             try:
-                return await self._send_body(self.body(messages), sends, kind, retry, on_delta, on_attempt), form
+                return await self._send_body(self.body(messages), sends, kind, retry, on_delta, watch), form
             except BadRequestError as error:
                 is_news = form is self._form and version == self._learned.version
                 if is_news and not self._adapts_to(error):
@@ -205,13 +215,15 @@ class Question:
         kind: Kind,
         retry: Retry | None,
         on_delta: OnDelta | None,
-        on_attempt: OnAttempt | None,
+        watch: Watch | None,
     ) -> Response:
         if not self._stream:
-            return await self._sender.ask(self._url, body, sends, kind=kind, retry=retry, on_attempt=on_attempt)
+            return await self._sender.ask(self._url, body, sends, kind=kind, retry=retry, watch=watch, most=self._most)
         shown = on_delta is not None
         async with aclosing(
-            self._sender.stream(self._url, body, sends, kind=kind, retry=retry, shown=shown, on_attempt=on_attempt)
+            self._sender.stream(
+                self._url, body, sends, kind=kind, retry=retry, shown=shown, watch=watch, most=self._most
+            )
         ) as items:
             async for item in items:
                 if not isinstance(item, list):
@@ -220,6 +232,18 @@ class Question:
                     for delta in item:
                         on_delta(delta)
         return response
+
+
+def _sum(usage: Usage | None, more: Usage | None) -> Usage | None:
+    return usage + more if usage is not None and more is not None else more if usage is None else usage
+
+
+def _most_tokens(wire: Mapping[str, Any]) -> int | None:
+    """The tokens that all answers together may have, or None where the request does not say."""
+    for name in ("max_completion_tokens", "max_output_tokens", "max_tokens"):
+        if isinstance(most := wire.get(name), int):
+            return most * (wire["n"] if isinstance(wire.get("n"), int) else 1)
+    return None
 
 
 def _lacks_ability(error: BadRequestError, strategy: str) -> bool:

@@ -1,28 +1,26 @@
-"""One question, sent until it is answered or given up: admission, the send, the reply, the retry."""
+"""What sends for one client on one event loop: requests out, replies and streams in."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 import re
-import time
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 from yarl import URL
 
-from throughster.errors import AuthError, ProviderError, RateLimitError, ServerError, StreamError, TransportError
-from throughster.limits import Gate, Ticket
+from throughster.client.course import Course
+from throughster.errors import ProviderError, ServerError, StreamError, TransportError
+from throughster.limits import Admission, shared_endpoint
 from throughster.providers.values import as_text
 from throughster.redact import one_line, redact
-from throughster.retry import next_delay_s
 from throughster.sse import EventParser
 from throughster.types import (
-    Attempt,
     FinishDelta,
     ReasoningDelta,
-    RetryStats,
     TextDelta,
     ToolCallDelta,
     UsageDelta,
@@ -31,24 +29,23 @@ from throughster.types import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
+    from throughster.client.course import Kind
     from throughster.client.learning import Learned
+    from throughster.limits import Watch
     from throughster.providers import Dialect
     from throughster.providers.base import Provider
     from throughster.providers.dialect import Assembler
     from throughster.settings import Address
     from throughster.transport import StreamReply, Transport
-    from throughster.types import Delta, Limits, Response, Retry, Timeout
+    from throughster.types import Attempt, Delta, Limits, Response, Retry, Timeout
 
     OnDelta: TypeAlias = Callable[[Delta], None]
-    OnAttempt: TypeAlias = Callable[[Attempt], None]
 
 __all__ = ["Sender"]
 
-Kind: TypeAlias = Literal["transport", "validation"]
 _TOKENS = (TextDelta, ReasoningDelta, ToolCallDelta)
 
 _SECRET_NAME = re.compile(r"key|token|auth|secret|cookie", re.IGNORECASE)
-_STATUS_OVERLOADED = (429, 503, 529)
 
 
 class Sender:
@@ -72,7 +69,7 @@ class Sender:
         self.address = address
         self.timeout = timeout
         self.retry = retry
-        self.gate = Gate(limits)
+        self.is_replay = False
         self._transport = transport
         self._query = query
         self._token_provider = address.token_provider
@@ -86,11 +83,14 @@ class Sender:
         self.source = f"{provider.name}:{address.model or ''}".removesuffix(":")
         self.learned_of = learned_of
         self.dialect = dialect
+        credential = hashlib.sha256("\0".join(self._secrets).encode()).hexdigest()[:16]
+        place = (provider.name, address.api_base, address.model or "", credential)
+        self.admission = Admission(limits, shared_endpoint(place, limits))
         self._urls: dict[str | None, URL] = {}
         self._version: tuple[int, ...] | None = None
         self._version_lock = asyncio.Lock()
 
-    def _whole_instead(self, body: bytes, reply: StreamReply, course: _Course, began_at: float) -> Response:
+    def _whole_instead(self, body: bytes, reply: StreamReply, course: Course, began_at: float) -> Response:
         """The answer of a server, or a proxy, that did not stream although it was asked to."""
         if not body.lstrip().startswith(b"{"):
             text = one_line(body.decode("utf-8", "replace"), 200)
@@ -130,24 +130,31 @@ class Sender:
         *,
         kind: Kind = "transport",
         retry: Retry | None = None,
-        on_attempt: OnAttempt | None = None,
+        watch: Watch | None = None,
+        most: int | None = None,
     ) -> Response:
-        """The reply to `body`. Every send is appended to `sends`. Raises ProviderError."""
-        course = _Course(self, sends, kind, retry or self.retry, on_attempt)
+        """The reply to `body`, whose answer has `most` tokens at most. Every send is appended to `sends`.
+
+        Raises ProviderError, and BudgetError where the watch's budget is spent.
+        """
+        course = Course(self, sends, kind=kind, retry=retry, watch=watch, size=len(body), most=most)
         while True:
             async with course:
                 began_at = course.now()
                 headers = self._headers if self._token_provider is None else await self._fresh_headers()
                 reply = await self._transport.send("POST", url, headers, body, self.timeout)
+                course.heard(reply.headers)
                 if reply.status != 200:
                     raise self._error(reply.status, reply.headers, reply.body)
-                return self.dialect.parse_response(
-                    reply.body,
-                    source=self.source,
-                    deployment=self.address.deployment,
-                    request_id=self.provider.request_id(reply.headers),
-                    latency_s=course.now() - began_at,
-                    retry_stats=course.stats(),
+                return course.answered(
+                    self.dialect.parse_response(
+                        reply.body,
+                        source=self.source,
+                        deployment=self.address.deployment,
+                        request_id=self.provider.request_id(reply.headers),
+                        latency_s=course.now() - began_at,
+                        retry_stats=course.stats(),
+                    )
                 )
             await course.wait()
 
@@ -160,14 +167,15 @@ class Sender:
         kind: Kind = "transport",
         retry: Retry | None = None,
         shown: bool = True,
-        on_attempt: OnAttempt | None = None,
+        watch: Watch | None = None,
+        most: int | None = None,
     ) -> AsyncGenerator[list[Delta] | Response, None]:
         """The deltas of the answer as they arrive, a list at a time; the last item is the whole Response.
 
         `shown`: the deltas reach somebody as they come, so that a stream that broke off after the first of them is not
-        sent again. Raises ProviderError.
+        sent again. Raises as `ask`.
         """
-        course = _Course(self, sends, kind, retry or self.retry, on_attempt)
+        course = Course(self, sends, kind=kind, retry=retry, watch=watch, size=len(body), most=most)
         while True:
             async with course:
                 async with aclosing(self._stream_once(url, body, course)) as items:
@@ -177,18 +185,17 @@ class Sender:
                 return
             await course.wait()
 
-    async def _stream_once(
-        self, url: URL, body: bytes, course: _Course
-    ) -> AsyncGenerator[list[Delta] | Response, None]:
+    async def _stream_once(self, url: URL, body: bytes, course: Course) -> AsyncGenerator[list[Delta] | Response, None]:
         began_at = course.now()
         first_at: float | None = None
         assembler = self.dialect.assembler()
         headers = self._headers if self._token_provider is None else await self._fresh_headers()
         async with self._transport.stream("POST", url, headers, body, self.timeout) as reply:
+            course.heard(reply.headers)
             if reply.status != 200:
                 raise self._error(reply.status, reply.headers, await reply.read())
             if not reply.is_event_stream:
-                whole = self._whole_instead(await reply.read(), reply, course, began_at)
+                whole = course.answered(self._whole_instead(await reply.read(), reply, course, began_at))
                 yield _deltas_of(whole)
                 yield whole
                 return
@@ -197,13 +204,15 @@ class Sender:
                     if first_at is None and any(isinstance(delta, _TOKENS) for delta in deltas):
                         first_at = course.now()
                     yield deltas
-        yield assembler.response(
-            source=self.source,
-            deployment=self.address.deployment,
-            request_id=self.provider.request_id(reply.headers),
-            latency_s=course.now() - began_at,
-            first_token_s=None if first_at is None else first_at - began_at,
-            retry_stats=course.stats(),
+        yield course.answered(
+            assembler.response(
+                source=self.source,
+                deployment=self.address.deployment,
+                request_id=self.provider.request_id(reply.headers),
+                latency_s=course.now() - began_at,
+                first_token_s=None if first_at is None else first_at - began_at,
+                retry_stats=course.stats(),
+            )
         )
 
     async def _fresh_headers(self) -> Mapping[str, str]:
@@ -235,12 +244,13 @@ class Sender:
 
     async def list_models(self) -> list[str]:
         """Model names, as the service lists them."""
-        course = _Course(self, [], "transport", self.retry, None)
+        course = Course(self, [])
         url = self._address_of("/models", self.address.model or "")
         while True:
             async with course:
                 headers = self._headers if self._token_provider is None else await self._fresh_headers()
                 reply = await self._transport.send("GET", url, headers, None, self.timeout)
+                course.heard(reply.headers)
                 if reply.status != 200:
                     raise self._error(reply.status, reply.headers, reply.body)
                 try:
@@ -273,65 +283,6 @@ class Sender:
         error.param = redact(error.param, self._secrets) if error.param else error.param
 
 
-class _Course:
-    """The course of one question: its sends, each inside `async with course`, and the waits between them."""
-
-    def __init__(
-        self, sender: Sender, sends: list[Attempt], kind: Kind, retry: Retry, on_attempt: OnAttempt | None
-    ) -> None:
-        self.may_resend = True
-        self.now = time.perf_counter  # uvloop's own clock has steps of a millisecond
-        self._sender = sender
-        self._sends = sends
-        self._kind = kind
-        self._retry = retry
-        self._on_attempt = on_attempt
-        self._began_at = self.now()
-        self._waited_s = 0.0
-        self._tries = 0
-        self._failure: ProviderError | None = None
-        self._ticket: Ticket = (0, 0)
-        self._last: Attempt | None = None
-
-    async def __aenter__(self) -> None:
-        """Hold a place of the gate for one send."""
-        self._tries += 1
-        self._failure = self._last = None
-        self._ticket = await self._sender.gate.enter()
-
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        """Keep a provider's error for `wait`, which decides what it means."""
-        self._failure = error if isinstance(error, ProviderError) else None
-        if error is None and self._last is not None:
-            self._sends.append(self._last)  # only now is it known that the reply could be read
-        self._sender.gate.leave(self._ticket, pushed_back=self._failure is not None and _pushed_back(self._failure))
-        return self._failure is not None
-
-    def stats(self) -> RetryStats:
-        """Every send so far, and the one that succeeded."""
-        self._last = Attempt(len(self._sends) + 1, self._kind, 200, None, round(self._waited_s, 3))
-        return RetryStats((*self._sends, self._last))
-
-    async def wait(self) -> None:
-        """After a failed send: wait for the next, or raise the failure where there is none."""
-        failure = self._failure
-        assert failure is not None
-        self._sender.hide_secrets(failure)
-        attempt = Attempt(len(self._sends) + 1, self._kind, failure.http_status, str(failure), round(self._waited_s, 3))
-        self._sends.append(attempt)
-        if self._on_attempt is not None:
-            self._on_attempt(attempt)
-        elapsed_s = self.now() - self._began_at
-        if isinstance(failure, AuthError) and self._sender.refreshes_token and self._tries == 1:
-            return  # the token may have run out on its way; the next send has a new one
-        delay_s = next_delay_s(self._retry, self._tries, failure, elapsed_s) if self.may_resend else None
-        if delay_s is None:
-            raise failure.with_attempts(self._sends)
-        self._kind = "transport"
-        self._waited_s = delay_s
-        await asyncio.sleep(delay_s)
-
-
 def _deltas_of(response: Response) -> list[Delta]:
     """A whole answer as the deltas that its stream would have had."""
     deltas: list[Delta] = [TextDelta(response.content)] if response.content else []
@@ -350,10 +301,6 @@ def _version_numbers(body: bytes) -> tuple[int, ...]:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return ()
     return tuple(int(part) for part in re.findall(r"\d+", text.partition("+")[0])[:3])
-
-
-def _pushed_back(error: ProviderError) -> bool:
-    return isinstance(error, RateLimitError) or error.http_status in _STATUS_OVERLOADED
 
 
 async def _deltas(reply: StreamReply, assembler: Assembler) -> AsyncGenerator[list[Delta], None]:

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
-import jinja2
 from datasets.formatting.formatting import LazyBatch
-from jinja2.meta import find_referenced_templates
 
 from throughster.client.batch import run_batch
 from throughster.client.portal import run_in_portal
 from throughster.errors import AnswerError, BadRequestError, Problem, RequestError, SpecError
 from throughster.names import did_you_mean
-from throughster.paths import project_root, resolve_inside
+from throughster.paths import project_root
 from throughster.running.plan import Options, prepare
 from throughster.running.values import Types
 from throughster.spec.check_templates import check_prompt
@@ -65,7 +63,7 @@ def operation_from_spec(path: str | os.PathLike[str], *, column: str = "output",
         client=plan.targets[0].client(),
         fields=plan.targets[0].fields,
         under={**defaults, **spec.vars},
-        included=_included(plan.prompt, project_root(file), file.resolve().parent),
+        included=plan.prompt.included,
     )
 
 
@@ -83,19 +81,6 @@ def _plan(file: Path, overrides: Sequence[Override]) -> Plan:
     if not plans:
         raise SpecError([problem for problem in problems if problem.severity == "error"])
     return plans[0]
-
-
-def _included(prompt: PromptTemplate, root: Path, base: Path) -> dict[str, str]:
-    """The texts of the files that the prompt's templates include, by name."""
-    parser = jinja2.Environment()  # noqa: S701 - it parses; nothing is rendered with it
-    found: dict[str, str] = {}
-    waiting = [message.template.source for message in prompt.messages]
-    while waiting:
-        for name in find_referenced_templates(parser.parse(waiting.pop())):
-            if name is not None and name not in found:
-                found[name] = resolve_inside(root, base, name).read_text("utf-8-sig")
-                waiting.append(found[name])
-    return found
 
 
 @dataclass(frozen=True)

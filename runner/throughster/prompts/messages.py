@@ -44,6 +44,11 @@ class PromptTemplate:
         """Whether any message uses `row` as a value, so that any variable may be used."""
         return any(message.template.uses_whole_row for message in self.messages)
 
+    @property
+    def included(self) -> dict[str, str]:
+        """The texts of the files that the templates include, by name."""
+        return {name: text for message in self.messages for name, text in message.template.included.items()}
+
     def render(self, values: Mapping[str, Any]) -> list[Message]:
         """Return `[{"role": ..., "content": ...}, ...]`. Raises `PromptError` where the values do not fit."""
         return [{"role": message.role, "content": message.template.render(values)} for message in self.messages]

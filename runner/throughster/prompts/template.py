@@ -51,7 +51,9 @@ class PromptError(RequestError):
 class Template:
     """A compiled template. Made by `compile_template`; it pickles as its source."""
 
-    __slots__ = ("_compiled", "_files", "_parts", "_uses_row", "name", "references", "source", "uses_whole_row")
+    __slots__ = (
+        "_compiled", "_files", "_parts", "_uses_row", "included", "name", "references", "source", "uses_whole_row",
+    )  # fmt: skip
 
     def __init__(
         self, source: str, files: tuple[Path | None, Path | None], unit: Unit, found: Found, compiled: jinja2.Template
@@ -62,6 +64,8 @@ class Template:
         """Every use of an outer variable, in the template and the files it includes."""
         self.uses_whole_row = found.uses_whole_row
         """Whether `row` is used as a value, so that any variable may be used."""
+        self.included = {name: included.positions.text for name, included in found.units.items()}
+        """The texts of the files that it includes, by name."""
         self._files = files
         self._compiled = compiled
         self._uses_row = found.uses_row

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from throughster.errors import RequestError
 from throughster.names import did_you_mean
 from throughster.providers.failure import parse_error
+from throughster.providers.quota import OPENAI_HEADERS, QuotaHeaders, parse_quota
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from throughster.errors import ProviderError
-    from throughster.types import Message
+    from throughster.types import Message, Quota
 
 __all__ = ["CHAT_FIELDS", "Provider"]
 
@@ -49,6 +50,7 @@ class Provider:
     """Whether a tool may say `strict: true`, so that its arguments are held to its schema."""
     endpoints: ClassVar[tuple[str, ...]] = ("chat/completions", "responses")
     request_id_headers: ClassVar[tuple[str, ...]] = ("x-request-id",)
+    quota_headers: ClassVar[QuotaHeaders] = OPENAI_HEADERS
     starts_emulator: ClassVar[bool] = False
     version_path: ClassVar[str | None] = None
     """Where the server tells its version."""
@@ -104,6 +106,10 @@ class Provider:
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         return parse_error(status, headers, body, title=self.title, request_id=self.request_id(headers))
+
+    def parse_quota(self, headers: Mapping[str, str]) -> Quota | None:
+        """What the reply says of the limits per minute, or None."""
+        return parse_quota(headers, self.quota_headers)
 
     def request_id(self, headers: Mapping[str, str]) -> str | None:
         return next((headers[name] for name in self.request_id_headers if name in headers), None)

@@ -67,7 +67,7 @@ def parse_error(
 ) -> ProviderError:
     """The error that a reply with this status is; its text names the provider, the status and the server's words."""
     said = read_body(body)
-    return classify(
+    error = classify(
         said,
         status,
         title=title,
@@ -75,6 +75,9 @@ def parse_error(
         retry_after_s=retry_hint_s(headers, said.message) if status in (408, 409, 429) or status >= 500 else None,
         should_retry=headers.get("x-should-retry"),
     )
+    if status == 429:
+        error.reset_after_s = reset_hint_s(headers)
+    return error
 
 
 _STATUS_OF = {
@@ -221,6 +224,16 @@ def retry_hint_s(headers: Mapping[str, str], message: str = "") -> float | None:
     if words := _WAIT_TEXT.search(message):
         return parse_duration_s(re.sub(r"\s*s(ec(ond)?s?)?$", "s", words[1].strip()))
     return None
+
+
+def reset_hint_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds until the limit that is used up is whole again, or None: the most that a wait for it needs to be."""
+    waits = [
+        parse_duration_s(headers[f"x-ratelimit-reset-{name}"])
+        for name in ("requests", "tokens")
+        if headers.get(f"x-ratelimit-remaining-{name}") == "0" and f"x-ratelimit-reset-{name}" in headers
+    ]
+    return max((wait for wait in waits if wait is not None), default=None)
 
 
 def _number(value: str | None) -> float | None:

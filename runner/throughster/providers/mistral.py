@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from throughster.providers.base import CHAT_FIELDS, Provider
+from throughster.providers.quota import QuotaHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +33,12 @@ class Mistral(Provider):
         "top_prompt_logprobs",
     }  # fmt: skip
     endpoints = ("chat/completions",)
+    quota_headers = QuotaHeaders(
+        "x-ratelimit-limit-req-minute",
+        "x-ratelimit-remaining-req-minute",
+        "x-ratelimit-limit-tokens-minute",
+        "x-ratelimit-remaining-tokens-minute",
+    )
     request_id_headers = ("mistral-correlation-id", "x-kong-request-id", "x-request-id")
 
     def renames(self, api_version: str | None) -> Mapping[str, str]:  # noqa: ARG002

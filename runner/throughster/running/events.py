@@ -21,7 +21,9 @@ class Summary:
     """What a run came to. `asked` rows of `total` (None where it cannot be known) have a result.
 
     `stopped_by`: why scheduling ended before the rows did, in words; `bad_data`: the problem of the data that did.
-    `provider_down`: rows that failed through the provider, not through themselves.
+    `provider_down`: rows that failed through the provider, not through themselves. `kept`: rows that an earlier run had
+    answered; `whole`: the statuses of all rows in the output, theirs included. `budget_spent`: what ran out, in words.
+    `held_s`: seconds in which rows waited, by what for: concurrency, requests, tokens (per minute), server.
     """
 
     total: int | None = None
@@ -34,6 +36,10 @@ class Summary:
     elapsed_s: float = 0.0
     provider_down: int = 0
     bugs: int = 0
+    kept: int = 0
+    budget_spent: str = ""
+    held_s: Counter[str] = field(default_factory=Counter)
+    whole: Counter[str] | None = None
     bad_data: SpecError | None = None
     stopped_by: str = ""
     signal: int | None = None
@@ -41,6 +47,11 @@ class Summary:
     @property
     def asked(self) -> int:
         return sum(self.statuses.values())
+
+    @property
+    def all_statuses(self) -> Counter[str]:
+        """Of all rows in the output."""
+        return self.statuses if self.whole is None else self.whole
 
     def add(self, result: Result) -> None:
         self.statuses[result.status] += 1
@@ -55,7 +66,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """`notes`: what the user should know before anything else, such as that the answers are canned."""
+    """`notes`: what the user should know before anything else, such as that the answers are canned.
+
+    `done`: rows that an earlier run has answered.
+    """
 
     name: str
     file: str
@@ -63,6 +77,7 @@ class RunStarted:
     total: int | None
     journal: str
     notes: tuple[str, ...] = ()
+    done: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
+import resource
 import shutil
 import signal
 from dataclasses import dataclass, field
@@ -11,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from throughster.errors import SettingsError
+from throughster.limits import Budget
 from throughster.running.engine import Engine
 from throughster.running.journal import Journal
+from throughster.running.resume import newest_journal, read_done, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,8 +24,9 @@ if TYPE_CHECKING:
     from throughster.running.events import Emit, Summary
     from throughster.running.plan import Plan
     from throughster.running.result import Result
+    from throughster.running.resume import Done
 
-__all__ = ["Outputs", "check_outputs", "execute"]
+__all__ = ["Caps", "Outputs", "check_outputs", "execute"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -30,19 +35,28 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Outputs:
     """Where results go. `files`: what `-o` named. `write`: writes a report of a kind from a journal.
 
-    `folder`: where run folders are made, `runs` in the working directory.
+    `folder`: where run folders are made, `runs` in the working directory. `resume`: go on with what stands there.
     """
 
     files: tuple[Path, ...] = ()
     write: Callable[[Path, Path], None] | None = None
     folder: Path = field(default_factory=lambda: Path("runs"))
+    resume: bool = False
 
     @property
     def journal(self) -> Path | None:
         return next((path for path in self.files if path.suffix.lower() == ".jsonl"), None)
 
 
-def check_outputs(files: Sequence[Path], kinds: Sequence[str]) -> None:
+@dataclass(frozen=True)
+class Caps:
+    """What the whole command may spend, over all its specs; None is no limit."""
+
+    calls: int | None = None
+    usd: float | None = None
+
+
+def check_outputs(files: Sequence[Path], kinds: Sequence[str], *, resume: bool = False) -> None:
     """Raises SettingsError for a kind of file that cannot be written, or a file that exists already."""
     known = (".jsonl", *kinds)
     for path in files:
@@ -50,9 +64,10 @@ def check_outputs(files: Sequence[Path], kinds: Sequence[str]) -> None:
             raise SettingsError(
                 f"`{path}`: results can be written as {', '.join(known)}, not as `{path.suffix or path}`."
             )
-        if path.exists() or path.is_symlink():
+        if not resume and (path.exists() or path.is_symlink()):
+            hint = ", or go on with it: --resume" if path.suffix.lower() == ".jsonl" else ""
             raise SettingsError(
-                f"{path} exists already. Name another file, or move it away; results are never overwritten."
+                f"{path} exists already. Name another file, or move it away{hint}; results are never overwritten."
             )
         if not path.parent.is_dir():
             raise SettingsError(f"{path}: there is no folder {path.parent}.")
@@ -61,48 +76,115 @@ def check_outputs(files: Sequence[Path], kinds: Sequence[str]) -> None:
 
 
 async def execute(
-    plans: Sequence[Plan], outputs: Outputs, emit: Emit, *, handle_signals: bool = False
+    plans: Sequence[Plan], outputs: Outputs, emit: Emit, *, caps: Caps | None = None, handle_signals: bool = False
 ) -> list[Summary]:
     """Run the plans one after another. Raises JournalError when results cannot be written."""
-    summaries: list[Summary] = []
-    started_at = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
-    shared = Journal(outputs.journal, _nobody) if outputs.journal else None
-    try:
-        for plan in plans:
-            folder = _run_folder(outputs.folder / plan.name, started_at) if _needs_folder(plan, outputs) else None
-            journal = shared or Journal(_under(folder, "results.jsonl"), _nobody)
-            engine = Engine(plan, journal, emit)
-            journal.announce = engine.announce
-            try:
-                with _signals(engine, active=handle_signals):
-                    summary = await engine.run()
-            finally:
-                journal.flush()
-                if shared is None:
-                    journal.close()
+    return await _Run(plans, outputs, emit, caps or Caps(), handle_signals=handle_signals).execute()
+
+
+class _Run:
+    """One command: its journals, its budget, its signals."""
+
+    def __init__(
+        self, plans: Sequence[Plan], outputs: Outputs, emit: Emit, caps: Caps, *, handle_signals: bool
+    ) -> None:
+        self._plans = plans
+        self._outputs = outputs
+        self._emit = emit
+        self._caps = caps
+        self._handle_signals = handle_signals
+        self._started_at = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+        self._last = Path()
+        self._spent_calls = 0
+        self._spent_usd = 0.0
+
+    async def execute(self) -> list[Summary]:
+        _raise_file_limit(self._plans)
+        shared_done = self._done_in(self._outputs.journal) if self._outputs.journal is not None else None
+        summaries: list[Summary] = []
+        for plan in self._plans:
+            summary = await self._run(plan, shared_done)
             summaries.append(summary)
-            if folder is not None:
-                _write_named(plan, folder, journal.path, outputs)
-            if summary.signal is not None:
+            if summary.signal is not None or summary.budget_spent:
                 break
-    finally:
-        if shared is not None:
-            shared.close()
-    _write_files(outputs, shared.path if shared else journal.path)
-    return summaries
+        for path in self._outputs.files:
+            if path != self._last:
+                _write(self._last, path, self._outputs)
+        return summaries
+
+    async def _run(self, plan: Plan, shared_done: Done | None) -> Summary:
+        outputs, folder = self._outputs, None
+        path, done = outputs.journal, shared_done
+        if path is None:
+            path = newest_journal(outputs.folder / plan.name) if outputs.resume else None
+            done = self._done_in(path) if path is not None else None
+            folder = path.parent if path is not None else self._new_folder(plan)
+            path = path or folder / "results.jsonl"
+        elif plan.outputs:
+            folder = self._new_folder(plan)
+        exists = done is not None or (self._last == path and path.exists())
+        self._last = path
+        journal = Journal(path, _nobody, resume=exists)
+        budget = self._budget(plan)
+        engine = Engine(plan, journal, self._emit, done=done, budget=budget)
+        journal.announce = engine.announce
+        try:
+            with _signals(engine, active=self._handle_signals):
+                summary = await engine.run()
+        finally:
+            journal.close()
+        self._spent_calls += budget.spent_calls
+        self._spent_usd += budget.spent_usd
+        if done is not None:
+            summary.whole, summary.provider_down = tidy(path)
+        if folder is not None:
+            _write_named(plan, folder, path, outputs)
+        engine.finish()
+        return summary
+
+    def _done_in(self, path: Path) -> Done | None:
+        """What the journal holds already; None where there is none to go on with."""
+        return read_done(path) if self._outputs.resume and path.exists() else None
+
+    def _new_folder(self, plan: Plan) -> Path:
+        return _run_folder(self._outputs.folder / plan.name, self._started_at)
+
+    def _budget(self, plan: Plan) -> Budget:
+        """What is left for this plan of its own budget, and of the command's."""
+        own, caps = plan.spec.budget, self._caps
+        calls = _least(own.calls if own else None, None if caps.calls is None else caps.calls - self._spent_calls)
+        usd = _least(own.usd if own else None, None if caps.usd is None else caps.usd - self._spent_usd)
+        return Budget(None if calls is None else int(calls), own.tokens if own else None, usd)
+
+
+def _least(*limits: float | None) -> float | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _nobody(_: Result) -> None:
     """Before an engine has the journal, nobody listens to it."""
 
 
-def _needs_folder(plan: Plan, outputs: Outputs) -> bool:
-    return outputs.journal is None or bool(plan.outputs)
+_SPARE_FILES = 64
 
 
-def _under(folder: Path | None, name: str) -> Path:
-    assert folder is not None
-    return folder / name
+def _raise_file_limit(plans: Sequence[Plan]) -> None:
+    """Every connection is an open file. Raises SettingsError where the system does not allow as many as needed."""
+    needed = _SPARE_FILES + max(
+        sum(target.limits.max_in_flight for target in plan.targets)
+        if plan.total is None
+        else min(plan.total, sum(target.limits.max_in_flight for target in plan.targets))
+        for plan in plans
+    )
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise SettingsError(
+            f"{needed - _SPARE_FILES:,} requests under way need {needed:,} open files, and this system allows {hard:,} "
+            f"(ulimit -Hn). Lower --concurrency to {max(1, hard - _SPARE_FILES):,}, or raise the limit."
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _run_folder(parent: Path, started_at: str) -> Path:
@@ -124,22 +206,18 @@ def _run_folder(parent: Path, started_at: str) -> Path:
 def _write_named(plan: Plan, folder: Path, journal: Path, outputs: Outputs) -> None:
     """The spec's own `outputs:`, in the run folder."""
     for name in plan.outputs:
-        path = folder / name
-        if path == journal:
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(journal, path, outputs)
-
-
-def _write_files(outputs: Outputs, journal: Path) -> None:
-    for path in outputs.files:
-        if path != journal:
-            _write(journal, path, outputs)
+        if folder / name != journal:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            _write(journal, folder / name, outputs)
 
 
 def _write(journal: Path, path: Path, outputs: Outputs) -> None:
     if path.suffix.lower() == ".jsonl":
-        shutil.copyfile(journal, path)
+        part = path.with_name(f".{path.name}.part")
+        shutil.copyfile(journal, part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
     elif outputs.write is not None:
         outputs.write(journal, path)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from throughster.errors import Problem, SpecError
 from throughster.providers import PROVIDERS
-from throughster.running.rows import Choice, Rows
+from throughster.running.rows import Choice, Rows, content_hash
 from throughster.running.values import Types
 from throughster.spec.check import Checked, Outside, check_spec
 from throughster.spec.load import load
@@ -21,19 +21,23 @@ if TYPE_CHECKING:
     from throughster.client import Calls
     from throughster.emulator import Answers
     from throughster.prompts import PromptTemplate
+    from throughster.running.rows import Row
     from throughster.schema import AnswerSchema
     from throughster.settings import Address
     from throughster.spec import Override, Spec
-    from throughster.spec.model import PriceSpec, ProviderSpec
+    from throughster.spec.model import ProviderSpec
     from throughster.tools import Tool
-    from throughster.types import Limits, Retry, Timeout, Usage
+    from throughster.types import Limits, Price, Retry, Timeout, Usage
 
 __all__ = ["Options", "Plan", "Target", "prepare"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller says beside the specs. `tags`: run only specs that have one of them. Otherwise as `Outside`."""
+    """What the caller says beside the specs. `tags`: run only specs that have one of them.
+
+    `priced`: every provider must have a price, since the whole command's cost is limited. Otherwise as `Outside`.
+    """
 
     data: Path | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -42,10 +46,11 @@ class Options:
     api_base: str | None = None
     hosts: tuple[str, ...] = ()
     provider: str | None = None
+    priced: bool = False
 
     @property
     def outside(self) -> Outside:
-        return Outside(self.data, self.variables, self.api_base, self.hosts, self.provider)
+        return Outside(self.data, self.variables, self.api_base, self.hosts, self.provider, priced=self.priced)
 
 
 @dataclass(frozen=True)
@@ -57,14 +62,18 @@ class Target:
     model: str | None
     deployment: str | None
     fields: Mapping[str, Any]
-    price: PriceSpec | None
     addresses: tuple[Address, ...]
     weights: tuple[float, ...]
     limits: Limits
     timeout: Timeout
     retry: Retry
+    digest: int
     endpoint: str = "chat/completions"
     answers: Answers | None = None
+
+    def digest_of(self, row: Row) -> str:
+        """64 bits, in hex, of everything that is asked with this row."""
+        return f"{self.digest ^ row.content:016x}"
 
     def client(self) -> Calls:
         """A client; where there are several deployments, a balancer of one for each."""
@@ -87,14 +96,15 @@ class Target:
         strategy: Literal["weighted", "least_busy"] = "weighted" if len(set(self.weights)) > 1 else "least_busy"
         return LoadBalancer(clients, strategy=strategy, weights=self.weights)
 
-    def cost_usd(self, usage: Usage | None) -> float | None:
-        """What the tokens cost, or None where the spec names no price."""
-        if usage is None or self.price is None:
-            return None
-        price = self.price
-        cached = price.input if price.cached_input is None else price.cached_input
-        fresh = usage.prompt_tokens - usage.cached_tokens
-        return (fresh * price.input + usage.cached_tokens * cached + usage.completion_tokens * price.output) / 1e6
+    @property
+    def price(self) -> Price | None:
+        """Of the first deployment."""
+        return self.addresses[0].price
+
+    def cost_usd(self, usage: Usage | None, deployment: str | None = None) -> float | None:
+        """What the tokens cost at the deployment that answered, or None where the spec names no price."""
+        price = next((at.price for at in self.addresses if at.deployment == deployment), self.price)
+        return None if usage is None or price is None else price.cost_usd(usage)
 
     def prompt_cost_usd(self, tokens: int) -> float | None:
         return None if self.price is None else tokens * self.price.input / 1e6
@@ -201,8 +211,16 @@ def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Optio
 
 def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
     assert checked.prompt is not None
+    facts = {
+        "prompt": [(message.role, message.template.source) for message in checked.prompt.messages],
+        "included": checked.prompt.included,
+        "schema": None if checked.schema is None else checked.schema.schema,
+        "strategy": spec.output.strategy,
+        "tools": [(tool.name, tool.description, tool.parameters) for tool in checked.tools],
+        "tool_choice": spec.tool_choice.name if isinstance(spec.tool_choice, ToolChoiceSpec) else spec.tool_choice,
+    }
     targets = tuple(
-        _target(spec, provider, addresses, answers)
+        _target(spec, provider, addresses, answers, facts)
         for provider, addresses, answers in zip(spec.each_provider, checked.addresses, checked.answers, strict=True)
     )
     defaults = {name: declared.default for name, declared in spec.inputs.items() if declared.has_default}
@@ -224,7 +242,13 @@ def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
     return Plan(spec.name, file, spec, checked.prompt, checked.schema, checked.tools, rows, targets, notes)
 
 
-def _target(spec: Spec, provider: ProviderSpec, addresses: tuple[Address, ...], answers: Answers | None) -> Target:
+def _target(
+    spec: Spec,
+    provider: ProviderSpec,
+    addresses: tuple[Address, ...],
+    answers: Answers | None,
+    facts: Mapping[str, Any],
+) -> Target:
     models = dict.fromkeys(address.model for address in addresses)
     model = provider.model or (addresses[0].model if len(models) == 1 else None)
     return Target(
@@ -233,12 +257,20 @@ def _target(spec: Spec, provider: ProviderSpec, addresses: tuple[Address, ...], 
         model=model,
         deployment=addresses[0].deployment if len(addresses) == 1 else None,
         fields=dict(provider.params),
-        price=provider.price,
         addresses=addresses,
         weights=tuple(deployment.weight for deployment in provider.deployments or ()),
         limits=spec.concurrency,
         timeout=spec.timeout,
         retry=spec.retry,
+        digest=content_hash(
+            {
+                **facts,
+                "provider": provider.name,
+                "endpoint": provider.endpoint,
+                "models": sorted({address.model or "" for address in addresses}),
+                "fields": provider.params,
+            }
+        ),
         endpoint=provider.endpoint,
         answers=answers,
     )

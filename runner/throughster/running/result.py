@@ -56,7 +56,8 @@ class Result:
     """Identity: `id`, `label`, `repeat`. Times in seconds; `cost_usd` is null where the model has no price.
 
     `output` is the parsed JSON where the spec has a schema, else the text. `row` and `repeat` count from 0.
-    `usage` sums over all attempts; `attempts` lists every send.
+    `usage` sums over all attempts; `attempts` lists every send. `digest`: of what was asked (prompt, schema, tools,
+    parameters, model, variables): a row whose digest has changed is asked again by `--resume`.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Result:
     deployment: str | None
     row: int
     repeat: int
+    digest: str
     vars: dict[str, Any]
     status: Status
     output: Any = None

@@ -7,12 +7,13 @@ import hashlib
 import itertools
 import json
 import random
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
+
+from throughster.running.hashes import HashSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +26,12 @@ __all__ = ["Choice", "Row", "RowIds", "Rows", "content_hash"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`index` counts from 0 over all rows of the spec, chosen or not. `id` is the hash of `vars`."""
+    """`index` counts from 0 over all rows of the spec, chosen or not. `content`: the hash of `vars`; `id` shows it."""
 
     index: int
     id: str
     vars: dict[str, Any]
+    content: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ class Rows:
                 values = {**under, **data, **cell}
                 if types:
                     values = types(values, self._data.where(line) if self._data is not None else self._name)
-                yield Row(index, ids.add(values), values)
+                content = content_hash(values)
+                yield Row(index, ids.add(content), values, content)
                 index += 1
 
     def _sample(self, rows: Iterator[Row]) -> Iterator[Row]:
@@ -136,40 +139,15 @@ def content_hash(values: Mapping[str, Any]) -> int:
 
 
 class RowIds:
-    """Ids from content: the hash, and `-k` for the k-th row with the same content.
-
-    Which hashes were seen is kept in 8 to 16 bytes a row (open addressing in one array): a set would take 70.
-    """
+    """Ids from content: the hash, and `-k` for the k-th row with the same content."""
 
     def __init__(self) -> None:
-        self._table = array("Q", bytes(8 * 1024))
-        self._size = 0
+        self._seen = HashSet()
         self._again: dict[int, int] = {}
 
-    def add(self, values: Mapping[str, Any]) -> str:
-        number = content_hash(values)
-        if self._insert(self._table, number):
-            self._size += 1
-            if 10 * self._size > 8 * len(self._table):
-                self._grow()
+    def add(self, number: int) -> str:
+        """The id of a row whose content has this hash."""
+        if self._seen.add(number):
             return f"{number:016x}"
         count = self._again[number] = self._again.get(number, 1) + 1
         return f"{number:016x}-{count}"
-
-    @staticmethod
-    def _insert(table: array[int], number: int) -> bool:
-        mask = len(table) - 1
-        at = number & mask
-        while held := table[at]:
-            if held == number:
-                return False
-            at = (at + 1) & mask
-        table[at] = number
-        return True
-
-    def _grow(self) -> None:
-        table = array("Q", bytes(16 * len(self._table)))
-        for number in self._table:
-            if number:
-                self._insert(table, number)
-        self._table = table

@@ -52,7 +52,8 @@ class Outside:
 
     `data`: rows from this file instead of the spec's. `variables`: values for every row, over all others. `api_base`:
     where to call, whatever the spec says. `hosts`: hosts that keys may go to. `provider`: whom to ask instead of the
-    spec's provider, and `origins`: which option set which key, so that messages do not blame the spec.
+    spec's provider, and `origins`: which option set which key, so that messages do not blame the spec. `priced`:
+    every provider must have a price.
     """
 
     data: Path | None = None
@@ -61,6 +62,7 @@ class Outside:
     hosts: tuple[str, ...] = ()
     provider: str | None = None
     origins: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
+    priced: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class _Check:
             own_data=self._outside.data is None,
             is_whole=prompt is not None,
         )
+        self._check_budget(addresses)
         tools = tuple(self._tools())
         secrets = [text for _, value in find_secrets(self._document.value()) for text in secret_texts(value)]
         return Checked(
@@ -137,12 +140,16 @@ class _Check:
             self._say(("output", "strategy"), message, f"It has {known}.")
         if spec.deployments is None:
             where = (*path, "api_base") if spec.api_base and self._outside.api_base is None else path
-            yield from self._address(spec, spec.api_base, spec.model, where)
+            for address in self._address(spec, spec.api_base, spec.model, where):
+                yield replace(address, price=spec.price.as_price if spec.price else None)
             return
         for k, deployment in enumerate(spec.deployments):
             base, model = deployment.api_base or spec.api_base, deployment.model or spec.model
             for address in self._address(spec, base, model, (*path, "deployments", k)):
-                yield replace(address, deployment=deployment.model or deployment.api_base)
+                price = deployment.price or spec.price
+                yield replace(
+                    address, deployment=deployment.model or deployment.api_base, price=price.as_price if price else None
+                )
 
     def _address(
         self, spec: ProviderSpec, api_base: str | None, model: str | None, path: Sequence[str | int]
@@ -172,6 +179,21 @@ class _Check:
             )
             return
         yield replace(address, deployment=address.model) if spec.name == "azure" else address
+
+    def _check_budget(self, addresses: Sequence[Sequence[Address]]) -> None:
+        """A budget of money needs the price of everything that may be asked."""
+        budget = self._spec.budget
+        is_spec = budget is not None and budget.usd is not None
+        if not is_spec and not self._outside.priced:
+            return
+        for provider, places in zip(self._spec.each_provider, addresses, strict=True):
+            if any(place.price is None for place in places):
+                message = f"A budget in USD needs the price of {provider.shown_label}, which is not said."
+                hint = "Add `price: {input: ..., output: ...}`, in USD per million tokens, to the provider."
+                if is_spec:
+                    self._say(("budget", "usd"), message, hint)
+                else:
+                    self._problems.append(Problem("", 0, 0, f"--max-cost: {message}", hint))
 
     def _tools(self) -> Iterator[Tool]:
         """The tools, each with a schema that can be used; a choice must name one of them."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from throughster.spec.values import FilePath, NonEmptyText, PlainValue, ShortForm, SpecModel, spec_error
+from throughster.types import Price
 
 __all__ = ["PROVIDERS", "DeploymentSpec", "PriceSpec", "Provider", "ProviderSpec", "expand_provider"]
 
@@ -38,6 +39,10 @@ class PriceSpec(SpecModel):
     cached_input: Annotated[float, Field(ge=0)] | None = None
     """Prompt tokens that the service had cached; by default the price of `input`."""
 
+    @property
+    def as_price(self) -> Price:
+        return Price(self.input, self.output, self.cached_input)
+
 
 class DeploymentSpec(SpecModel):
     """One of several places that share a provider's requests."""
@@ -48,6 +53,8 @@ class DeploymentSpec(SpecModel):
     """Its address; by default the provider's."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Its share of the requests."""
+    price: PriceSpec | None = None
+    """What its tokens cost; by default the provider's price."""
 
 
 def _expand_deployment(text: str) -> dict[str, Any]:

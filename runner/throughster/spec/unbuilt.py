@@ -39,10 +39,7 @@ NOT_BUILT: tuple[Unbuilt, ...] = (
     Unbuilt("gate"),
     Unbuilt("baseline"),
     Unbuilt("grader"),
-    Unbuilt("budget"),
     Unbuilt("cache", values=("read", "write", "on")),
-    Unbuilt("concurrency.requests_per_minute"),
-    Unbuilt("concurrency.tokens_per_minute"),
     Unbuilt("outputs", endings=(".html", ".xml", ".md")),
 )
 """A feature that lands deletes its row here; nothing else knows of it."""
