@@ -7,10 +7,12 @@ import random
 import time
 from collections import Counter
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from throughster.client import Calls, Interface, Question
 from throughster.errors import AuthError, NotFoundError, ProviderError, QuotaError, RequestError
+from throughster.limits import Watch
 from throughster.types import Retry
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from throughster.client.course import Kind
     from throughster.client.forms import Form
     from throughster.client.sending import OnDelta
-    from throughster.limits import Watch
     from throughster.types import Attempt, Delta, Message, Response
 
 __all__ = ["LoadBalancer"]
@@ -41,10 +42,12 @@ class _Member:
         self.in_flight = 0
         self.cool_until = 0.0
         self.last_error: ProviderError | None = None
+        self.is_down = False
 
     def cool(self, error: ProviderError) -> None:
-        closed = isinstance(error, AuthError | QuotaError | NotFoundError)
+        closed = error.service_down or isinstance(error, AuthError | QuotaError | NotFoundError)
         self.last_error = error
+        self.is_down = error.service_down
         seconds = _CLOSED_S if closed else error.retry_after_s or _COOL_DOWN_S
         self.cool_until = max(self.cool_until, time.monotonic() + seconds)
 
@@ -138,9 +141,12 @@ class LoadBalancer(Calls):
         return self._members[n]
 
     def closed_by(self) -> ProviderError | None:
-        """What closed the members, when every one of them has an error that waiting does not mend."""
+        """What closed the members, when every one of them is down or has an error that waiting does not mend."""
         errors = [member.last_error for member in self._members]
-        return errors[0] if all(error is not None and not error.retryable for error in errors) else None
+        for member, error in zip(self._members, errors, strict=True):
+            if error is None or (error.retryable and not member.is_down):
+                return None
+        return errors[0]
 
     def last_error(self) -> ProviderError | None:
         """The error of the member that rests the shortest."""
@@ -171,7 +177,7 @@ class _BalancedQuestion(Question):
         watch: Watch | None = None,
     ) -> tuple[Response, Form | None]:
         """See `Question.once`."""
-        rounds = _Rounds(self._balancer, retry)
+        rounds, watch = _Rounds(self._balancer, retry, sends), _impatient(watch)
         while True:
             n = await rounds.next_member()
             with rounds.asking(n):
@@ -190,8 +196,8 @@ class _BalancedQuestion(Question):
         watch: Watch | None = None,
     ) -> AsyncGenerator[list[Delta] | Response, None]:
         """See `Question.stream`; another client takes over only before the first event."""
-        rounds = _Rounds(self._balancer, retry)
         sends = [] if sends is None else sends
+        rounds, watch = _Rounds(self._balancer, retry, sends), _impatient(watch)
         while True:
             n = await rounds.next_member()
             with rounds.asking(n):
@@ -204,14 +210,20 @@ class _BalancedQuestion(Question):
             rounds.check()
 
 
+def _impatient(watch: Watch | None) -> Watch:
+    """Nobody queues at a member that is closed: another may answer."""
+    return Watch(patient=False) if watch is None else replace(watch, patient=False)
+
+
 class _Rounds:
     """The course of one question over the members."""
 
-    def __init__(self, balancer: LoadBalancer, retry: Retry | None) -> None:
+    def __init__(self, balancer: LoadBalancer, retry: Retry | None, sends: list[Attempt]) -> None:
         self._balancer = balancer
+        self._sends = sends
+        self._sends_before = len(sends)
         self._retry = retry or balancer.retry
         self._ends_at = time.monotonic() + self._retry.deadline_s
-        self._sends = 0
         self._failure: ProviderError | None = None
         self._asked = 0
         self.is_final = False
@@ -236,7 +248,6 @@ class _Rounds:
         return self
 
     def __enter__(self) -> None:
-        self._sends += 1
         self._balancer.member(self._asked).in_flight += 1
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
@@ -255,6 +266,9 @@ class _Rounds:
         failure = self._failure
         assert failure is not None
         wait_s = self._balancer.next_free_s()
-        used_up = self._sends >= self._retry.max_attempts or time.monotonic() + wait_s > self._ends_at
+        used_up = (
+            len(self._sends) - self._sends_before >= self._retry.max_attempts
+            or time.monotonic() + wait_s > self._ends_at
+        )
         if used_up or (not failure.retryable and wait_s > 0):
             raise failure

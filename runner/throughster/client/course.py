@@ -51,6 +51,7 @@ class Course:
         self._kind: Kind = kind
         self._retry = retry or sender.retry
         self._watch = watch
+        self._patient = watch is None or watch.patient
         self._size = size
         self._most = most
         self._began_at = self._ended_at = self.now()
@@ -74,7 +75,7 @@ class Course:
             )
         try:
             if before is None:
-                self._ticket = await self._sender.admission.enter(self._size, self._most)
+                self._ticket = await self._sender.admission.enter(self._size, self._most, patient=self._patient)
             else:
                 await self._enter_again(before)
         except BaseException:
@@ -88,7 +89,7 @@ class Course:
         """Within the deadline; what ends the wait is told as the failure that led to it."""
         try:
             async with asyncio.timeout(self._retry.deadline_s - (self.now() - self._began_at)):
-                self._ticket = await self._sender.admission.enter(self._size, self._most)
+                self._ticket = await self._sender.admission.enter(self._size, self._most, patient=self._patient)
         except TimeoutError:
             raise failure.with_attempts(self._sends) from None
         except ProviderError as error:
@@ -109,7 +110,7 @@ class Course:
             answered=error is None or (replayed and self._failure is not None),
             quota=None if replayed else self._quota,
             usage=self._usage,
-            retry=self._retry,
+            retry=self._sender.retry,
         )
         self._settle(sent=True)
         if self._watch is not None and (task := asyncio.current_task()) is not None:

@@ -79,16 +79,17 @@ class Admission:
             return 0
         return endpoint.estimator.prompt_tokens(size) + endpoint.estimator.completion_tokens(most)
 
-    async def enter(self, size: int = 0, most: int | None = None) -> Ticket:
+    async def enter(self, size: int = 0, most: int | None = None, *, patient: bool = True) -> Ticket:
         """Wait for a place for a request of `size` bytes whose answer has `most` tokens at most; it goes to `leave`.
 
-        Raises the endpoint's last error, marked `service_down`, while the place counts as down.
+        Raises the endpoint's last error, marked `service_down`, while the place counts as down; without `patient` also,
+        unmarked, while it is closed.
         """
         if not self._queue and self.endpoint.is_quiet and not self.gate.is_full:
             requests = self.endpoint.requests
             requests.taken += 1.0
             return self._ticket(size, most, Taken(0, requests.taken, self.endpoint.tokens.taken, is_probe=False))
-        self._raise_when_down()
+        self._raise_when_down(patient=patient)
         tokens = self.tokens(size, most)
         if not self._queue and (ticket := self._try(size, most, tokens)) is not None:
             return ticket
@@ -255,6 +256,9 @@ class Admission:
         error.service_down = True
         return error
 
-    def _raise_when_down(self) -> None:
+    def _raise_when_down(self, *, patient: bool) -> None:
         if (error := self._down_error()) is not None:
             raise error
+        last = self.endpoint.last_error
+        if not patient and last is not None and self.endpoint.is_closed(time.monotonic()):
+            raise copy.copy(last)

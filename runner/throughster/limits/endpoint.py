@@ -68,6 +68,10 @@ class Endpoint:
         """Whether the retry budget is spent and only probes go out."""
         return self._is_outage
 
+    def is_closed(self, now: float) -> bool:
+        """Whether nobody may send now: a pause that was asked for, or an outage whose next probe is not due."""
+        return self._closed_until is not None and (self._probing or now < self._closed_until)
+
     def configure(self, limits: Limits) -> None:
         """A client's own limits per minute hold for the place."""
         if limits.requests_per_minute is not None:

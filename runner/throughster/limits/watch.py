@@ -21,8 +21,10 @@ class Watch:
     """`budget` admits each send; `on_attempt` hears of those that failed.
 
     `sending` has the tasks that have a send under way, so that the others can be stopped without losing anything.
+    `patient`: wait while the place is closed or out; otherwise its last error is raised, for whoever can ask elsewhere.
     """
 
     budget: Budget | None = None
     on_attempt: OnAttempt | None = None
     sending: set[asyncio.Task[object]] = field(default_factory=set)
+    patient: bool = True
