@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from throughster.emulator.exchange import RejectedError
+from throughster.emulator.openai_trouble import broken_stream
 from throughster.emulator.quotas import Meter
-from throughster.emulator.trouble import Trouble, whole_seconds
+from throughster.emulator.trouble import Trouble, phrase, retry_headers, whole_seconds
 
 if TYPE_CHECKING:
+    from throughster.emulator.dialect import Stamp
     from throughster.emulator.exchange import Operation
     from throughster.emulator.quotas import Overrun, Standing
 
 __all__ = ["AzureTrouble"]
 
+_BUSY: Final = "The system is currently experiencing high demand and cannot process your request."
+_FAILURES: Final = {
+    401: ("401", "Access denied due to invalid subscription key or wrong API endpoint."),
+    403: ("PermissionDenied", "The principal lacks the required data action."),
+    404: ("DeploymentNotFound", "The API deployment for this resource does not exist."),
+    408: ("Timeout", "The operation was timeout."),
+    500: ("InternalServerError", "Backend returned unexpected response."),
+}
 # Seen in November 2025: the Responses API tells nothing about tokens, and not how long to wait.
 _UNTOLD: Final = Meter(-1, -1, 0)
 
@@ -24,6 +33,7 @@ class AzureTrouble(Trouble):
 
     usual_limits: ClassVar[tuple[int, int] | None] = (3_000, 500_000)
     settles: ClassVar[bool] = False
+    knows_milliseconds: ClassVar[bool] = True
     counts_refused: ClassVar[bool] = True
 
     def __init__(self, *, is_enforced: bool) -> None:
@@ -53,12 +63,21 @@ class AzureTrouble(Trouble):
         return RejectedError(429, error.body, {**error.headers, **unknown})
 
     def overloaded(self, status: int) -> RejectedError:
-        message = "The system is currently experiencing high demand and cannot process your request."
-        return _error(status, "too_many_requests" if status == 429 else "ServiceUnavailable", message)
+        return _error(status, "too_many_requests" if status == 429 else "ServiceUnavailable", _BUSY)
+
+    def failure(self, status: int, wait_s: float | None) -> RejectedError:
+        if status == 429:
+            message = "Requests have exceeded the call rate limit of your current pricing tier."
+            hint = "" if wait_s is None else f" Please retry after {whole_seconds(wait_s)} seconds."
+            return _error(429, "429", message + hint, wait_s)
+        if status == 503:
+            return _error(503, "ServiceUnavailable", _BUSY, wait_s)
+        code, message = _FAILURES.get(status, (str(status), f"The request failed: {phrase(status)}."))
+        return _error(status, code, message)
+
+    def stream_error(self, operation: Operation, model: str, number: int, stamp: Stamp) -> list[bytes]:  # noqa: ARG002
+        return [broken_stream(operation, number)]
 
 
 def _error(status: int, code: str, message: str, wait_s: float | None = None) -> RejectedError:
-    headers: dict[str, str] = {}
-    if wait_s is not None:
-        headers = {"retry-after": whole_seconds(wait_s), "retry-after-ms": str(ceil(wait_s * 1000))}
-    return RejectedError(status, {"error": {"code": code, "message": message}}, headers)
+    return RejectedError(status, {"error": {"code": code, "message": message}}, retry_headers(wait_s))

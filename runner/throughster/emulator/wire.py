@@ -13,10 +13,18 @@ from throughster.emulator.exchange import RecordedRequest
 if TYPE_CHECKING:
     from throughster.emulator.exchange import Reply
 
-__all__ = ["LARGEST_BODY", "record", "request_factory", "send_at_pace", "stream_response", "whole_response"]
+__all__ = [
+    "EVENT_STREAM",
+    "LARGEST_BODY",
+    "record",
+    "request_factory",
+    "send_at_pace",
+    "stream_response",
+    "whole_response",
+]
 
 LARGEST_BODY: Final = 64 * 1024 * 1024
-_EVENT_STREAM: Final = {"content-type": "text/event-stream; charset=utf-8"}
+EVENT_STREAM: Final = {"content-type": "text/event-stream; charset=utf-8"}
 
 
 def request_factory(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
@@ -40,7 +48,7 @@ def whole_response(reply: Reply, headers: dict[str, str]) -> web.Response:
 
 def stream_response(events: list[bytes], headers: dict[str, str]) -> web.Response:
     """Return a stream in one buffer and one write: a benchmark measures its client, not this server's timers."""
-    response = web.Response(body=b"".join(events), headers={**headers, **_EVENT_STREAM})
+    response = web.Response(body=b"".join(events), headers={**headers, **EVENT_STREAM})
     response.enable_chunked_encoding()
     return response
 
@@ -49,7 +57,7 @@ async def send_at_pace(
     request: web.BaseRequest, events: list[bytes], headers: dict[str, str], duration_s: float
 ) -> web.StreamResponse:
     """Send one event after the other, evenly; `duration_s` is how long the whole stream takes."""
-    response = web.StreamResponse(headers={**headers, **_EVENT_STREAM})
+    response = web.StreamResponse(headers={**headers, **EVENT_STREAM})
     await response.prepare(request)
     clock = asyncio.get_running_loop()
     begun = clock.time()
