@@ -54,6 +54,9 @@ def _summary(name: str, summary: Summary) -> dict[str, object]:
         "usage": summary.usage,
         "cost_usd": summary.cost_usd,
         "sends": summary.sends,
+        "first_try": summary.first_try,
+        "kept": summary.kept,
+        "held_s": {name: round(seconds, 3) for name, seconds in summary.held_s.items()},
         "elapsed_s": round(summary.elapsed_s, 3),
         "stopped_by": summary.stopped_by or None,
     }

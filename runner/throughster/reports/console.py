@@ -33,6 +33,13 @@ __all__ = ["ConsoleReport", "make_console"]
 SHOWN_ROWS = 20
 _SHOWN_FAILURES = 5
 _QUIET_LINE_S = 10.0
+_LEAST_SHARE = 0.05
+_HELD_BY = {
+    "concurrency": "requests under way",
+    "requests": "requests per minute",
+    "tokens": "tokens per minute",
+    "server": "the server",
+}
 _STYLE = {"ok": "green", "failed": "red", "invalid": "red", "error": "red", "skipped": "yellow"}
 
 
@@ -110,7 +117,8 @@ class ConsoleReport:
         self._began_at = self._spoke_at = time.monotonic()
         if not self._quiet:
             rows = "rows" if event.total is None else _many(event.total, "row")
-            self._err.print(f"{event.name}: {rows} on {', '.join(event.labels)}", style="bold")
+            done = f", {event.done:,} of them done already" if event.done else ""
+            self._err.print(f"{event.name}: {rows} on {', '.join(event.labels)}{done}", style="bold")
             for note in event.notes:
                 self._err.print(note, style="yellow")
         if self._live:
@@ -175,6 +183,8 @@ class ConsoleReport:
                 if more > 0:
                     self._out.print(f"... and {more:,} more in {event.journal}")
             self._out.print(_summary_line(event.summary), style=_style(event.summary), soft_wrap=True)
+            if held := _held_line(event.summary):
+                self._out.print(held, soft_wrap=True)
         self._print_failures(event.summary)
         if not self._quiet:
             self._out.print(f"Results: {event.journal}", soft_wrap=True)
@@ -188,11 +198,13 @@ class ConsoleReport:
                 Text(f"  and {_many(rest, 'other reason')}; every row's own is in the results", style="red")
             )
         if summary.stopped_by:
-            missing = 0 if summary.total is None else summary.total - summary.asked
-            left = f" ({_many(missing, 'row')} not asked)" if missing else ""
+            missing = 0 if summary.total is None else summary.total - summary.asked - summary.kept
+            left = f" ({_many(missing, 'row')} not asked)" if missing > 0 else ""
             self._err.print(
                 Text(f"Stopped early: {one_line(summary.stopped_by, 400)}{left}", style="bold red"), soft_wrap=True
             )
+            if summary.bad_data is None:
+                self._err.print("To go on: the same command with --resume.", style="bold")
 
     def _done(self) -> str:
         done = self._counts.total()
@@ -307,6 +319,15 @@ def _summary_line(summary: Summary) -> str:
     rate = summary.asked / summary.elapsed_s if summary.elapsed_s else 0.0
     parts.append(f"{_duration(summary.elapsed_s)}, {rate:,.1f} rows/s")
     return f"{_many(summary.asked, 'row')}: " + ", ".join(parts)
+
+
+def _held_line(summary: Summary) -> str:
+    """What rows had to wait for, as shares of the time; nothing for a run of less than a second."""
+    if summary.elapsed_s < 1.0:
+        return ""
+    shares = [(min(1.0, held_s / summary.elapsed_s), name) for name, held_s in summary.held_s.items()]
+    shown = [f"{_HELD_BY[name]} {share:.0%}" for share, name in sorted(shares, reverse=True) if share >= _LEAST_SHARE]
+    return f"Held back by: {', '.join(shown)} of the time" if shown else ""
 
 
 def _style(summary: Summary) -> str:
