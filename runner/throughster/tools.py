@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import orjson
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.errors import PydanticUserError
 
 from throughster.errors import RequestError
 from throughster.schema import AnswerSchema, drop_added_nulls, strict_schema
@@ -23,7 +25,10 @@ __all__ = ["Tool", "choice_wire", "read_tools", "tool_message"]
 
 @dataclass(frozen=True)
 class Tool:
-    """A function that a model may call. `model`: the pydantic model of its arguments; `function`: what runs it."""
+    """A function that a model may call. `model`: the pydantic model of its arguments; `function`: what runs it.
+
+    `renamed`: the model's fields that cannot be called as the function's parameters are -> those parameters.
+    """
 
     name: str
     description: str
@@ -31,6 +36,7 @@ class Tool:
     model: type[BaseModel] | None = None
     function: Callable[..., Any] | None = None
     wire_form: dict[str, Any] | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
     _schema: list[AnswerSchema] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -70,11 +76,17 @@ class Tool:
         except ValidationError as error:
             return arguments, None, tuple(str(e["msg"]) for e in error.errors(include_url=False, include_input=False))
 
+    def keywords(self, validated: BaseModel) -> dict[str, Any]:
+        """Checked arguments by the names of the function's parameters."""
+        return {self.renamed.get(name, name): getattr(validated, name) for name in type(validated).model_fields}
+
 
 def read_tools(tools: Sequence[Any]) -> tuple[Tool, ...]:
     """Tools from pydantic models, functions, `{name, description, parameters}` or the wire's own form.
 
-    A tool's name is the class's or the function's name unchanged. Raises RequestError on anything else.
+    A function may be async, a bound method, an object with `__call__`, or a partial, whose bound arguments the model
+    neither sees nor sets. A tool's name is the class's or the function's name unchanged. Raises RequestError on
+    anything else.
     """
     read = tuple(_read(tool) for tool in tools)
     names = [tool.name for tool in read]
@@ -90,9 +102,10 @@ def _read(tool: Any) -> Tool:
         return Tool(tool.__name__, inspect.getdoc(tool) or "", tool.model_json_schema(), model=tool)
     if isinstance(tool, dict):
         return _from_dict(tool)
-    if callable(tool):
+    if callable(tool) and not isinstance(tool, type):
         return _from_function(tool)
-    raise RequestError(f"A tool is a pydantic model, a function or a mapping with a `name`, not {type(tool).__name__}.")
+    found = f"the class {tool.__name__}" if isinstance(tool, type) else type(tool).__name__
+    raise RequestError(f"A tool is a pydantic model, a function or a mapping with a `name`, not {found}.")
 
 
 def _from_dict(tool: Mapping[str, Any]) -> Tool:
@@ -104,19 +117,63 @@ def _from_dict(tool: Mapping[str, Any]) -> Tool:
 
 
 def _from_function(function: Callable[..., Any]) -> Tool:
-    name = getattr(function, "__name__", type(function).__name__)
-    target = function if inspect.isroutine(function) else type(function).__call__
-    hints = get_type_hints(target, include_extras=True)
+    bare = _bare(function)
+    inner = bare.func if isinstance(bare, functools.partial) else bare
+    name = getattr(function, "__name__", getattr(inner, "__name__", type(inner).__name__))
     if not name.isidentifier():
-        raise RequestError(f"`{name}` is no name for a tool; give it as a named function.")
+        raise RequestError(f"`{name}` is no name for a tool; write it as a function with a name, with `def`.")
+    code = inner if inspect.isroutine(inner) else type(inner).__call__
+    if inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
+        raise RequestError(f"`{name}` cannot be a tool: it yields. Let it return its result.")
+    try:
+        hints = get_type_hints(code, include_extras=True)
+        model, renamed = _arguments_model(name, _parameters(name, bare), hints)
+        schema = model.model_json_schema()
+    except (AttributeError, NameError, PydanticUserError, SyntaxError, TypeError, ValueError) as error:
+        raise RequestError(f"`{name}` cannot be a tool: the types of its parameters cannot be read: {error}") from error
+    return Tool(name, _description(function, inner), schema, model=model, function=function, renamed=renamed)
+
+
+def _bare(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Partials of partials as one, without a `__wrapped__`, which would hide what is bound."""
+    if not isinstance(function, functools.partial):
+        return function
+    return functools.partial(_bare(function.func), *function.args, **function.keywords)
+
+
+def _parameters(name: str, bare: Callable[..., Any]) -> list[inspect.Parameter]:
+    """What is left to be given. The error says nothing of what a partial binds: it may be a key."""
+    bound = bare.keywords if isinstance(bare, functools.partial) else {}
+    try:
+        parameters = inspect.signature(bare).parameters.values()
+    except ValueError:
+        raise RequestError(f"`{name}` cannot be a tool: it tells no parameters, or is bound to wrong ones.") from None
+    return [parameter for parameter in parameters if parameter.name not in bound]
+
+
+def _arguments_model(
+    name: str, parameters: Sequence[inspect.Parameter], hints: Mapping[str, Any]
+) -> tuple[type[BaseModel], dict[str, str]]:
+    """The model of a function's arguments, and its fields that are called otherwise than their parameters."""
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
+    renamed: dict[str, str] = {}
+    for n, parameter in enumerate(parameters):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise RequestError(f"`{name}` cannot be a tool: `{parameter}` cannot be given by name.")
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[parameter.name] = (hints.get(parameter.name, Any), default)
-    model = create_model(name, **fields)
-    return Tool(name, inspect.getdoc(function) or "", model.model_json_schema(), model=model, function=function)
+        hint, own = hints.get(parameter.name, Any), parameter.name
+        if own.startswith("_") or hasattr(BaseModel, own):  # pydantic has uses of its own for these names
+            own = f"argument_{n}"
+            renamed[own] = parameter.name
+            hint = Annotated[hint, Field(alias=parameter.name)]
+        fields[own] = (hint, ... if parameter.default is parameter.empty else parameter.default)
+    return create_model(name, __config__=ConfigDict(protected_namespaces=()), **fields), renamed
+
+
+def _description(function: Callable[..., Any], inner: Callable[..., Any]) -> str:
+    """The docstring; that of a partial is its function's, and that of an object its class's or its `__call__`'s."""
+    own = None if function is inner else vars(function).get("__doc__")
+    call = None if inspect.isroutine(inner) else type(inner).__call__.__doc__
+    return inspect.cleandoc(own or inspect.getdoc(inner) or call or "")
 
 
 def choice_wire(choice: Any) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import threading
 from typing import Annotated
 
 import pytest
@@ -188,8 +190,139 @@ def test_what_is_no_tool_is_refused():
 
     with pytest.raises(errors.RequestError, match="cannot be given by name"):
         read_tools([many])
-    with pytest.raises(errors.RequestError, match="no name for a tool"):
-        read_tools([lambda: 1])
+
+
+class Shop:
+    """Looks things up."""
+
+    def __init__(self, seen):
+        self._seen = seen
+
+    async def __call__(self, city: str) -> str:
+        self._seen.append(threading.current_thread() is threading.main_thread())
+        return f"called {city}"
+
+    def whole(self, city: str) -> str:
+        self._seen.append(threading.current_thread() is threading.main_thread())
+        return f"whole {city}"
+
+    async def awaited(self, city: str, shop: str = "any") -> str:
+        self._seen.append(threading.current_thread() is threading.main_thread())
+        return f"awaited {city} {shop}"
+
+
+def passes_on(function):
+    @functools.wraps(function)
+    def passing(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return passing
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "result", "on_the_loop"),
+    [
+        (lambda shop: shop, "Shop", "called Oslo", True),
+        (functools.partial, "Shop", "called Oslo", True),
+        (lambda shop: shop.whole, "whole", "whole Oslo", False),
+        (lambda shop: shop.awaited, "awaited", "awaited Oslo any", True),
+        (lambda shop: functools.partial(shop.whole), "whole", "whole Oslo", False),
+        (lambda shop: functools.partial(shop.awaited, shop="mine"), "awaited", "awaited Oslo mine", True),
+        (lambda shop: functools.partial(functools.partial(Shop.awaited, shop), shop="mine"), "awaited", "awaited Oslo mine", True),
+        (lambda shop: passes_on(shop.awaited), "awaited", "awaited Oslo any", True),
+    ],
+)  # fmt: skip
+def test_whatever_can_be_called_is_run_and_awaited_where_it_has_to_be(serving, make, name, result, on_the_loop):
+    seen = []
+    tool = make(Shop(seen))
+    response, bodies = run(serving, [calls((name, {"city": "Oslo"})), TEXT], "call", request={**ASK, "tools": [tool]})
+    assert response.content == "It is 4 degrees."
+    assert bodies[1]["messages"][-1]["content"] == result
+    assert seen == [on_the_loop]
+
+
+def test_what_a_partial_binds_is_neither_shown_nor_set():
+    def look(key: str, city: str, database: object = None, *, unit: str = "celsius") -> str:
+        """Look a city up."""
+        return f"{key} {city} {database} {unit}"
+
+    partial = functools.partial(look, "secret-1", database=object(), unit="secret-2")
+    (tool,) = read_tools([functools.update_wrapper(partial, look)])
+    assert (tool.name, tool.description, list(tool.parameters["properties"])) == ("look", "Look a city up.", ["city"])
+    assert "secret" not in json.dumps(tool.parameters)
+    named = functools.partial(look, "secret")
+    named.__name__, named.__doc__ = "find", "Find a city."
+    (tool,) = read_tools([named])
+    assert (tool.name, tool.description) == ("find", "Find a city.")
+    assert read_tools([functools.partial(Shop([]))])[0].description == "Looks things up."
+
+
+def test_parameters_may_have_any_name(serving):
+    def save(json: str, _private: int, model_config: str = "c", schema: str = "s") -> str:
+        return f"{json} {_private} {model_config} {schema}"
+
+    replies = [calls(("save", {"json": "j", "_private": 1, "schema": "t"})), TEXT]
+    _, bodies = run(serving, replies, "call", request={**ASK, "tools": [save]}, cls=VllmInterface)
+    sent = bodies[0]["tools"][0]["function"]["parameters"]
+    assert list(sent["properties"]) == ["json", "_private", "model_config", "schema"]
+    assert sent["required"] == ["json", "_private"]
+    assert bodies[1]["messages"][-1]["content"] == "j 1 c t"
+
+
+def test_what_a_function_raises_reaches_the_caller(serving):
+    def first(city: str) -> str:
+        return next(name for name in () if name == city)
+
+    def broken(city: str) -> str:
+        raise LookupError(f"no {city}")
+
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        run(serving, [calls(("first", {"city": "Oslo"})), TEXT], "call", request={**ASK, "tools": [first]})
+    with pytest.raises(LookupError, match="no Oslo"):
+        run(serving, [calls(("broken", {"city": "Oslo"})), TEXT], "call", request={**ASK, "tools": [broken]})
+
+
+def yielding(city: str):
+    yield city
+
+
+async def yielding_later(city: str):
+    yield city
+
+
+def hinted(city: Nowhere):  # noqa: F821
+    return city
+
+
+def connected(connection: threading.Thread):
+    return connection
+
+
+class Plain:
+    def __init__(self, city: str):
+        self.city = city
+
+
+@pytest.mark.parametrize(
+    ("tool", "said"),
+    [
+        (lambda: 1, "`<lambda>` is no name for a tool; write it as a function with a name"),
+        (functools.partial(lambda city: city), "`<lambda>` is no name for a tool"),
+        (yielding, "it yields"),
+        (yielding_later, "it yields"),
+        (functools.partial(yielding), "it yields"),
+        (hinted, "`hinted` cannot be a tool: the types of its parameters cannot be read: .*Nowhere"),
+        (connected, "`connected` cannot be a tool: .*Thread"),
+        (Plain, "not the class Plain"),
+        (max, "`max` cannot be a tool"),
+        (functools.partial(yielding_later, 1, 2), "it yields"),
+        (functools.partial(connected, "secret", 2), "`connected` cannot be a tool: it tells no parameters"),
+    ],
+)
+def test_what_cannot_be_called_with_arguments_by_name_is_refused(tool, said):
+    with pytest.raises(errors.RequestError, match=said) as caught:
+        read_tools([tool])
+    assert "secret" not in str(caught.value)
 
 
 def test_a_tool_in_wire_form_is_not_touched():

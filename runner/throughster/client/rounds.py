@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from throughster.redact import one_line
 from throughster.tools import read_tools
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from throughster.tools import Tool
     from throughster.types import Message, Response, ToolCall
 
@@ -69,12 +72,25 @@ async def _run(call: ToolCall, tool: Tool | None) -> str:
     _, validated, errors = tool.check(call.arguments, tightened=True)
     if errors:
         return f"Error: the arguments are not valid: {'; '.join(errors)}"
-    values = {name: getattr(validated, name) for name in tool.model.model_fields}
-    if inspect.iscoroutinefunction(tool.function):
-        result = await tool.function(**values)
-    else:
-        result = await asyncio.to_thread(tool.function, **values)
-    return _as_text(result)
+    return _as_text(await _result(tool.function, tool.keywords(validated)))
+
+
+async def _result(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """What the function returns; it runs on the loop if it is async, else in a thread."""
+    inner = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    if inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__):
+        return await function(**values)
+    result = await asyncio.to_thread(_called, function, values)
+    return await result if inspect.isawaitable(result) else result
+
+
+def _called(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    try:
+        return function(**values)
+    except StopIteration as error:  # no future can carry it: the caller would wait for ever
+        raise RuntimeError(f"The tool's function raised StopIteration: {error}") from error
 
 
 def _as_text(result: Any) -> str:
