@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 
 import pytest
@@ -169,3 +170,24 @@ def test_old_vllm_gets_its_old_field(serving):
 def test_reading_is_strict(serving, text):
     with pytest.raises(errors.AnswerError):
         ask(serving, answer(text), cls=VllmInterface, max_attempts=1)
+
+
+@pytest.mark.parametrize("method", ["structured_batch_call", "sync_structured_batch_call"])
+def test_a_batch_is_asked_by_the_named_strategy(serving, method):
+    bodies = []
+
+    async def handler(request):
+        bodies.append(await request.json())
+        return web.json_response(answer({"name": "Ann"}))
+
+    async def scenario():
+        async with serving(handler) as origin, OpenAiInterface(api_base=f"{origin}/v1", model_name="m") as client:
+            ask_all = functools.partial(getattr(client, method), [REQUEST] * 3, PERSON, strategy="json_object")
+            if not method.startswith("sync_"):
+                return await ask_all()
+            responses = await asyncio.to_thread(ask_all)
+            await asyncio.to_thread(client.sync_close)
+            return responses
+
+    assert [response.validated_schema for response in asyncio.run(scenario())] == [{"name": "Ann"}] * 3
+    assert [body["response_format"] for body in bodies] == [{"type": "json_object"}] * 3

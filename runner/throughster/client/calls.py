@@ -164,13 +164,14 @@ class Calls(ABC):
         schema: Schema,
         *,
         max_attempts: int = 3,
+        strategy: str = "auto",
         max_in_flight: int = 64,
         return_exceptions: bool = False,
     ) -> list[Any]:
         """As `batch_call`, each answer as in `structured_call`."""
 
         async def one(request: Request) -> Response:
-            return await self.structured_call(request, schema, max_attempts=max_attempts)
+            return await self.structured_call(request, schema, max_attempts=max_attempts, strategy=strategy)
 
         return await run_batch(one, requests, max_in_flight, return_exceptions=return_exceptions)
 
