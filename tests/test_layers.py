@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[1] / "runner" / "throughster"
 
 LEVELS = {
     0: ("_version", "errors", "names", "types"),
-    1: ("paths", "redact", "sse", "strictjson"),
+    1: ("config", "paths", "redact", "sse", "strictjson"),
     2: ("limits", "retry", "transport", "schema", "yamltree", "providers", "prompts"),
-    3: ("emulator", "inputs", "settings", "tools"),
+    3: ("emulator", "exchanges", "inputs", "settings", "tools"),
     4: ("client",),
     5: ("balance", "spec"),
     6: ("running",),

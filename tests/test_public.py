@@ -12,13 +12,14 @@ import throughster
 from throughster import errors
 
 CONTRACT = {
-    "AnswerError", "AuthError", "AzureInterface", "BadRequestError", "BatchError", "BudgetError", "ChatRequest",
+    "AnswerError", "AuthError", "AzureInterface", "BadRequestError", "BatchError", "BudgetError", "Cache", "CassetteError",
+    "ChatRequest",
     "ContentFilterError", "ContextLengthError", "HostNotAllowedError", "Limits", "LoadBalancer", "Message",
     "MistralInterface", "NotFoundError", "OfflineInterface", "OpenAiInterface", "Prompt", "ProviderError", "QuotaError",
     "RateLimitError", "RefusalError", "RequestError", "RequestTimeoutError", "Response", "Result", "Retry",
     "ServerError", "SettingsError", "Spec", "SpecError", "StreamError", "ThroughsterError", "Timeout", "ToolCall",
     "TransportError", "TruncatedError", "Usage", "VllmInterface", "VllmOpenAiInterface", "__version__", "arun",
-    "create_interface", "load_spec", "run",
+    "create_interface", "load_spec", "record", "replay", "run",
 }  # fmt: skip
 
 

@@ -17,6 +17,8 @@ _HOMES = {
     "BadRequestError": "errors",
     "BatchError": "errors",
     "BudgetError": "errors",
+    "Cache": "exchanges",
+    "CassetteError": "errors",
     "ChatRequest": "types",
     "ContentFilterError": "errors",
     "ContextLengthError": "errors",
@@ -54,6 +56,8 @@ _HOMES = {
     "arun": "running.api",
     "create_interface": "client",
     "load_spec": "spec",
+    "record": "exchanges",
+    "replay": "exchanges",
     "run": "running.api",
 }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from throughster.client import Calls, Interface, Question
 from throughster.errors import AuthError, NotFoundError, ProviderError, QuotaError, RequestError
+from throughster.exchanges import playing
 from throughster.limits import Watch
 from throughster.types import Retry
 
@@ -166,6 +167,21 @@ class _BalancedQuestion(Question):
         self._make_form = questions[0]._make_form  # noqa: SLF001 - only whether there is one
         self._max_attempts = options.get("max_attempts", 3)
 
+    def forget(self, asked: Sequence[Sequence[Message]]) -> None:
+        """See `Question.forget`."""
+        for question in self._questions:
+            question.forget(asked)
+
+    def is_recorded(self, messages: Sequence[Message]) -> bool:
+        """See `Question.is_recorded`."""
+        return any(question.is_recorded(messages) for question in self._questions)
+
+    def _played_by(self, messages: Sequence[Message]) -> int | None:
+        """While a tape is played: the member that its recording is of."""
+        if playing() is None:
+            return None
+        return next((n for n, question in enumerate(self._questions) if question.is_recorded(messages)), 0)
+
     async def once(
         self,
         messages: Sequence[Message],
@@ -179,7 +195,8 @@ class _BalancedQuestion(Question):
         """See `Question.once`."""
         rounds, watch = _Rounds(self._balancer, retry, sends), _impatient(watch)
         while True:
-            n = await rounds.next_member()
+            n = self._played_by(messages)
+            n = await rounds.next_member() if n is None else n
             with rounds.asking(n):
                 return await self._questions[n].once(
                     messages, sends, kind, retry=_ONE_SEND, on_delta=on_delta, watch=watch
@@ -199,7 +216,8 @@ class _BalancedQuestion(Question):
         sends = [] if sends is None else sends
         rounds, watch = _Rounds(self._balancer, retry, sends), _impatient(watch)
         while True:
-            n = await rounds.next_member()
+            n = self._played_by(messages)
+            n = await rounds.next_member() if n is None else n
             with rounds.asking(n):
                 items = self._questions[n].stream(messages, sends, retry=_ONE_SEND, watch=watch)
                 async with aclosing(items):

@@ -20,6 +20,7 @@ ThroughsterError
 |- AnswerError           no valid answer within the attempts
 |  |- TruncatedError
 |  `- RefusalError
+|- CassetteError         a recording is missing, or cannot be read or written
 |- BudgetError           the budget of calls, tokens or money is spent
 `- BatchError            some requests of a batch failed; `.results` has them all, in order
 """
@@ -38,6 +39,7 @@ __all__ = [
     "BadRequestError",
     "BatchError",
     "BudgetError",
+    "CassetteError",
     "ContentFilterError",
     "ContextLengthError",
     "HostNotAllowedError",
@@ -268,6 +270,10 @@ class BudgetError(ThroughsterError):
         super().__init__(message)
         self.attempts: tuple[Any, ...] = ()
         self.usage: Any = None
+
+
+class CassetteError(ThroughsterError):
+    """No recording fits what is asked, or a cassette cannot be read or written."""
 
 
 class BatchError(ThroughsterError):

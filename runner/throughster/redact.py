@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,15 +20,39 @@ MASK = "***"
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+_LEAST_IN_BASE64 = 8
+_URL_SAFE = str.maketrans("+/", "-_")
 _COMMAND = re.compile(r"::|##(?=\[|vso\[)")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every secret replaced. A secret of fewer than four characters hides nothing and is left."""
+    """`text` with every secret replaced, also where it is written as JSON, as part of an address, or in base64.
+
+    A secret of fewer than four characters hides nothing and is left.
+    """
     for secret in secrets:
-        if len(secret) >= 4 and secret in text:
-            text = text.replace(secret, MASK)
+        if len(secret) >= 4:
+            for spelling in _spellings(secret):
+                if spelling in text:
+                    text = text.replace(spelling, MASK)
     return text
+
+
+@lru_cache(maxsize=256)
+def _spellings(secret: str) -> tuple[str, ...]:
+    """The longest first.
+
+    A tool call's arguments are JSON inside JSON; base64 has three forms, by where in a longer text the secret begins.
+    """
+    in_json = json.dumps(secret)[1:-1]
+    raw = secret.encode("utf-8", "surrogatepass")
+    forms = {secret, quote(secret, safe=""), in_json, json.dumps(in_json)[1:-1]}
+    if len(raw) >= _LEAST_IN_BASE64:
+        for before in range(3):
+            whole = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
+            inner = whole[(0, 2, 3)[before] : len(whole) - ((len(raw) + before) % 3 > 0)]
+            forms |= {inner, inner.translate(_URL_SAFE)}
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def printable(text: str) -> str:

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import tomllib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import AliasChoices, Field, SecretStr, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
+from throughster.config import read_config
 from throughster.errors import HostNotAllowedError, SettingsError
 
 if TYPE_CHECKING:
@@ -96,17 +95,8 @@ def variable_of(provider: Provider, name: str) -> str:
 
 def allowed_hosts(extra: Iterable[str] = ()) -> frozenset[str]:
     """Hosts (`host` or `host:port`) that keys may go to: given, `THROUGHSTER_ALLOWED_HOSTS`, the user's config file."""
-    hosts = [*extra, *os.environ.get("THROUGHSTER_ALLOWED_HOSTS", "").split(",")]
-    path = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "throughster" / "config.toml"
-    try:
-        listed = tomllib.loads(path.read_text("utf-8")).get("allowed_hosts", [])
-    except FileNotFoundError:
-        listed = []
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from error
-    if not isinstance(listed, list) or not all(isinstance(host, str) for host in listed):
-        raise SettingsError(f'{path}: `allowed_hosts` must be a list of texts, as in allowed_hosts = ["llm.example"].')
-    return frozenset(host.strip().lower() for host in (*hosts, *listed) if host.strip())
+    named = (*extra, *os.environ.get("THROUGHSTER_ALLOWED_HOSTS", "").split(","), *read_config().allowed_hosts)
+    return frozenset(host.strip().lower() for host in named if host.strip())
 
 
 def parse_address(text: str) -> URL:
@@ -158,24 +148,28 @@ def resolve_address(
     headers: dict[str, str] | None = None,
     token_provider: TokenProvider | None = None,
     hosts: Iterable[str] = (),
+    keyless: bool = False,
 ) -> Address:
     """Where to call, and with which key.
 
     `api_base`, `api_key`: as the caller gave them; `from_spec` says that the address stood in a spec. `hosts`: allowed
-    by the caller. Raises SettingsError when something is missing (and says what to set), HostNotAllowedError when the
-    key or the request would go where nobody allowed it.
+    by the caller. `keyless`: nothing will be sent there, so that neither key nor address is needed. Raises
+    SettingsError when something is missing (and says what to set), HostNotAllowedError when the key or the request
+    would go where nobody allowed it.
     """
     settings = read_settings(provider)
     explicit = SecretStr(api_key) if isinstance(api_key, str) else api_key
     key = explicit or settings.api_key
     base = api_base or settings.api_base or provider.home
-    if base is None and not provider.starts_emulator:
+    if base is None and not provider.starts_emulator and not keyless:
         raise SettingsError(
             f"Where is the server of {provider.title}? Set {variable_of(provider, 'api_base')}, or give --api-base "
             f"(in Python: api_base=...)."
         )
     model = model or settings.model_name or provider.default_model
     version = api_version or settings.api_version
+    if keyless:
+        return Address(base or "", model, version, headers=headers or {})
     if base is None:
         return Address("", model, version, headers=headers or {})
     if token_provider is not None:

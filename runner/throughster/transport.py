@@ -38,19 +38,24 @@ _IDLE_CONNECTION_S = 4.0  # below uvicorn's 5 s: a socket the server is about to
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply. Header names are looked up without regard to case."""
+    """A whole reply. Header names are looked up without regard to case. `latency_s`: of one that was kept."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    latency_s: float | None = None
 
 
 class StreamReply:
     """A reply whose body arrives in pieces. `headers` as in `Reply`.
 
+    `times`: latency and first token in seconds, of one that was kept.
+
     Its clocks run only while a piece is awaited, so that a slow reader is never blamed on the server: one timer per
     stream looks at them, none is set per piece.
     """
+
+    times: tuple[float, float | None] | None = None
 
     def __init__(self, response: aiohttp.ClientResponse, url: URL, timeout: Timeout, began_at: float) -> None:
         self.status = response.status

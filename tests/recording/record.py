@@ -109,7 +109,7 @@ async def _ask(provider, options, case):
 async def _own_version(provider, options):
     """What the server says, else the day."""
     async with CLASSES[provider](**options) as client:
-        version = await (await client.open()).server_version()
+        version = await (await client.open()).wire.server_version()
     return ".".join(map(str, version)) if version else dt.datetime.now(dt.UTC).strftime("%Y-%m-%d")
 
 

@@ -205,7 +205,7 @@ def test_an_override_may_count_into_a_list():
         ("tags.7=a", "`tags` has no entry 7."),
         ("budget.calls=0", "`budget.calls` must be at least 1, found `0`."),
         ("gate.pass_rate=1", "`gate` is not available in this version."),
-        ("cache=on", "`cache: on` is not available in this version."),
+        ("cache=yes", "`cache` cannot be the text `yes`. Valid: off, read, write, on."),
         ("outputs=[a.xls]", "An output's ending says its format, found `.xls`."),
         ("timeout.total_s=", "`timeout.total_s` must be a number, found nothing."),
         ("version=2", "`version` must be 1, found `2`."),

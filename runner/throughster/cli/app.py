@@ -12,13 +12,21 @@ import click
 
 from throughster._version import __version__
 from throughster.cli.exits import BUG, INCOMPLETE, INTERRUPTED, WRONG
-from throughster.errors import HostNotAllowedError, RequestError, SettingsError, SpecError, ThroughsterError
+from throughster.errors import (
+    CassetteError,
+    HostNotAllowedError,
+    RequestError,
+    SettingsError,
+    SpecError,
+    ThroughsterError,
+)
 from throughster.redact import printable
 
 __all__ = ["group", "invoke"]
 
 # name -> module with a command of that name; imported when it is called
 COMMANDS = {
+    "cache": "throughster.cli.cache",
     "check": "throughster.cli.check",
     "emulate": "throughster.cli.emulate",
     "render": "throughster.cli.render",
@@ -67,7 +75,7 @@ def invoke(command: click.Command, name: str) -> NoReturn:
         code = WRONG
     except click.Abort:
         code = INTERRUPTED
-    except (SpecError, SettingsError, HostNotAllowedError, RequestError) as error:
+    except (CassetteError, SpecError, SettingsError, HostNotAllowedError, RequestError) as error:
         click.echo(printable(f"{name}: {error}"), err=True)
         code = WRONG
     except ThroughsterError as error:  # results that could not be written, a provider that could not be used

@@ -21,7 +21,7 @@ INTERRUPTED = 130
 
 
 def exit_code(summaries: Iterable[Summary]) -> int:
-    """The first that applies of: interrupted (128 + signal), 5, 2 for bad data, 3, 4, 1, 0.
+    """The first that applies of: interrupted (128 + signal), 5, 2 for bad data or a missing recording, 3, 4, 1, 0.
 
     Of a run that was gone on with, all rows in the output count, not only those that were asked now.
     """
@@ -31,7 +31,7 @@ def exit_code(summaries: Iterable[Summary]) -> int:
             return 128 + summary.signal
     if any(s.bugs for s in summaries):
         return BUG
-    if any(s.bad_data for s in summaries):
+    if any(s.wrong for s in summaries):
         return WRONG
     if any(s.provider_down or s.all_statuses["judge_error"] for s in summaries):
         return INCOMPLETE

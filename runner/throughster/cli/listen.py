@@ -55,6 +55,7 @@ def _summary(name: str, summary: Summary) -> dict[str, object]:
         "cost_usd": summary.cost_usd,
         "sends": summary.sends,
         "first_try": summary.first_try,
+        "cached": summary.cached,
         "kept": summary.kept,
         "held_s": {name: round(seconds, 3) for name, seconds in summary.held_s.items()},
         "elapsed_s": round(summary.elapsed_s, 3),

@@ -11,6 +11,7 @@ import click
 from throughster.cli.exits import OK, WRONG, exit_code
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
+from throughster.exchanges import Player, Recorder
 from throughster.reports.table import KINDS, write_report
 from throughster.running.launch import Caps, Outputs, check_outputs, execute
 
@@ -26,6 +27,11 @@ __all__ = ["run"]
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run of -o, or the newest run of this spec.")
 @click.option("--max-cost", type=click.FloatRange(0, min_open=True), metavar="USD", help="Spend at most this in all.")
 @click.option("--max-requests", type=click.IntRange(1), metavar="N", help="Send at most this many requests in all.")
+@click.option("--cache/--no-cache", default=None, help="Take answers from the response cache, and keep them there.")
+@click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Keep what is sent as cassettes here.")
+@click.option(
+    "--replay", type=click.Path(path_type=Path), metavar="DIR", help="Answer from these cassettes; send nothing."
+)
 @click.option("--check", is_flag=True, help="Validate spec, templates, schemas and data columns; send nothing.")
 @click.option("--dry-run", is_flag=True, help="Also render every prompt, count calls and tokens; send nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
@@ -36,6 +42,8 @@ def run(
     resume: bool,
     max_cost: float | None,
     max_requests: int | None,
+    record: Path | None,
+    replay: Path | None,
     check: bool,
     dry_run: bool,
     quiet: bool,
@@ -53,9 +61,12 @@ def run(
       throughster-run specs/translate.yaml --provider openai:gpt-4.1-mini --limit 3
       throughster-run specs/ --check
     """
+    if record is not None and replay is not None:
+        raise click.UsageError("--record and --replay exclude each other.")
     if not (check or dry_run):
         check_outputs(outputs, tuple(KINDS), resume=resume)
-    plans, problems = prepared(**choice, priced=max_cost is not None)
+    tape = Player(replay) if replay is not None else None
+    plans, problems = prepared(**choice, priced=max_cost is not None, keyless=tape is not None)
     print_problems(problems, screen, color)
     if any(problem.severity == "error" for problem in problems) or not plans:
         return WRONG
@@ -72,10 +83,16 @@ def run(
 
     emit = listener(screen, color=color, quiet=quiet, progress=not no_progress, verbose=verbose)
     caps = Caps(max_requests, max_cost)
+    run = execute(
+        plans,
+        Outputs(outputs, write_report, resume=resume),
+        emit,
+        caps=caps,
+        tape=Recorder(record) if record is not None else tape,
+        handle_signals=True,
+    )
     with _runner() as runner:
-        summaries = runner.run(
-            execute(plans, Outputs(outputs, write_report, resume=resume), emit, caps=caps, handle_signals=True)
-        )
+        summaries = runner.run(run)
     return exit_code(summaries)
 
 

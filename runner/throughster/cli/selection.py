@@ -79,6 +79,8 @@ def prepared(
     repeat: int | None,
     hosts: Sequence[str],
     priced: bool = False,
+    cache: bool | None = None,
+    keyless: bool = False,
 ) -> tuple[list[Plan], list[Problem]]:
     """The plans of the chosen specs, and everything that is wrong with them. Raises click.UsageError on bad options."""
     overrides = [_assignment(text) for text in settings]
@@ -88,6 +90,8 @@ def prepared(
         overrides.append(Override(("provider", "model"), model, f"--model {model}"))
     if concurrency is not None:
         overrides.append(Override(("concurrency", "max_in_flight"), concurrency, f"--concurrency {concurrency}"))
+    if cache is not None:
+        overrides.append(Override(("cache",), "on" if cache else "off", "--cache" if cache else "--no-cache"))
     if repeat is not None:
         overrides.append(Override(("repeat",), repeat, f"--repeat {repeat}"))
     options = Options(
@@ -101,6 +105,7 @@ def prepared(
         hosts=tuple(hosts),
         provider=provider,
         priced=priced,
+        keyless=keyless,
     )
     try:
         paths = find_specs(specs)

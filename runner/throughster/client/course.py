@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from throughster.errors import AuthError, ProviderError
+from throughster.exchanges import playing
 from throughster.retry import next_delay_s, should_retry
 from throughster.types import Attempt, RetryStats
 
@@ -52,6 +53,7 @@ class Course:
         self._retry = retry or sender.retry
         self._watch = watch
         self._patient = watch is None or watch.patient
+        self._is_played = playing() is not None  # nothing is sent, nothing is learnt
         self._size = size
         self._most = most
         self._began_at = self._ended_at = self.now()
@@ -69,6 +71,9 @@ class Course:
         """Hold what one send needs: a share of the budget, and a place in the admission."""
         watch, before = self._watch, self._failure
         self._failure = self._last = self._quota = self._usage = None
+        if self._is_played:
+            self._tries += 1
+            return
         if watch is not None and watch.budget is not None:
             self._reserved = await watch.budget.reserve(
                 self._sender.admission.endpoint.estimator, self._size, self._most, self._sender.address.price
@@ -103,12 +108,13 @@ class Course:
         is_stale = getattr(error, "stale_connection", False)
         if error is None and self._last is not None:
             self._sends.append(self._last)  # only now is it known that the reply could be read
-        replayed = self._sender.is_replay
+        if self._is_played:
+            return self._failure is not None
         self._sender.admission.leave(
             self._ticket,
-            None if is_stale or replayed else self._failure,
-            answered=error is None or (replayed and self._failure is not None),
-            quota=None if replayed else self._quota,
+            None if is_stale else self._failure,
+            answered=error is None,
+            quota=self._quota,
             usage=self._usage,
             retry=self._sender.retry,
         )
@@ -146,24 +152,25 @@ class Course:
         """
         failure = self._failure
         assert failure is not None
-        self._sender.hide_secrets(failure)
+        self._sender.wire.hide_secrets(failure)
         attempt = Attempt(len(self._sends) + 1, self._kind, failure.http_status, str(failure), round(self._waited_s, 3))
         self._sends.append(attempt)
         if self._watch is not None and self._watch.on_attempt is not None:
             self._watch.on_attempt(attempt)
         self._kind = "transport"
-        if isinstance(failure, AuthError) and self._sender.refreshes_token and self._tries == 1:
+        if isinstance(failure, AuthError) and self._sender.wire.refreshes_token and self._tries == 1:
             return  # the token may have run out on its way; the next send has a new one
         if getattr(failure, "stale_connection", False) and self._free and self.may_resend:
             self._free -= 1
             self._tries -= 1
             return
         elapsed_s = self._ended_at - self._began_at
-        if self._sender.admission.endpoint.is_out and self.may_resend and should_retry(failure):
+        is_out = self._sender.admission.endpoint.is_out and not self._is_played
+        if is_out and self.may_resend and should_retry(failure):
             self._tries -= 1
             return
         delay_s = next_delay_s(self._retry, self._tries, failure, elapsed_s) if self.may_resend else None
         if delay_s is None:
             raise failure.with_attempts(self._sends)
-        if not self._sender.is_replay:
+        if not self._is_played:
             await asyncio.sleep(delay_s)

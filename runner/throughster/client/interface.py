@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from weakref import WeakKeyDictionary
 
 from pydantic import SecretStr
@@ -16,6 +16,7 @@ from throughster.client.learning import Learned
 from throughster.client.question import Question
 from throughster.client.sending import Sender
 from throughster.errors import RequestError, SettingsError
+from throughster.exchanges import Cache, playing
 from throughster.names import did_you_mean
 from throughster.providers import DIALECTS
 from throughster.schema import AnswerSchema
@@ -36,14 +37,18 @@ if TYPE_CHECKING:
 __all__ = ["Interface"]
 
 
+_NOWHERE = "http://127.0.0.1"  # of a played tape: nothing is sent there
+
+
 class Interface(Calls):
     """A client of one provider at one address.
 
     `api_base`: the URL up to `/chat/completions`. `limits`, `timeout`, `retry`: as in a spec. `headers`: go out with
     every request. `params`: the query of every request. `token_provider`: gives an Entra token for each send, in place
     of a key. `endpoint`: `chat/completions`, or `responses` where the provider has it. `adapt`: leave out, with one
-    warning, sampling fields that the model refuses. What is not given comes from the environment (`<PREFIX>API_BASE`,
-    `API_KEY`, `API_VERSION`, `MODEL_NAME`). Raises SettingsError when something is missing.
+    warning, sampling fields that the model refuses. `cache`: a Cache, or the mode (`on`, `read`, `write`) of the user's
+    own. What is not given comes from the environment (`<PREFIX>API_BASE`, `API_KEY`, `API_VERSION`, `MODEL_NAME`).
+    Raises SettingsError when something is missing.
 
     A client pickles: the copy has its configuration and opens its own connections; a key that came from the
     environment is read there again.
@@ -68,6 +73,7 @@ class Interface(Calls):
         endpoint: str = "chat/completions",
         address: Address | None = None,
         answers: Answers | None = None,
+        cache: Cache | str | None = None,
     ) -> None:
         self._config: dict[str, Any] = {
             "api_base": api_base,
@@ -83,6 +89,7 @@ class Interface(Calls):
             "endpoint": endpoint,
             "address": address,
             "answers": answers,
+            "cache": _cache(cache),
         }
         if endpoint not in self.provider.endpoints:
             known = " and ".join(f"`{name}`" for name in self.provider.endpoints)
@@ -96,6 +103,7 @@ class Interface(Calls):
             model=model_name,
             headers=dict(headers or {}),
             token_provider=token_provider,
+            keyless=playing() is not None,
         )
         self._transport = Transport()
         self._learned: dict[str | None, Learned] = {}
@@ -151,14 +159,14 @@ class Interface(Calls):
         sender = await self.open()
         fields = self._wire_tools(fields)
         if choices:
-            fields = {**fields, **self.provider.choice_fields(choices, await sender.server_version())}
+            fields = {**fields, **self.provider.choice_fields(choices, await sender.wire.server_version())}
         if schema is None and not tools:
             return Question(sender, fields, stream=stream)
         strategies = self.provider.strategies if strategy == "auto" else (strategy,)
         for name in strategies:
             if name not in FORMS:
                 raise RequestError(f"There is no strategy `{name}`. {did_you_mean(name, FORMS)}".rstrip())
-        if "guided" in strategies and _takes_guided_json(await sender.server_version()):
+        if "guided" in strategies and _takes_guided_json(await sender.wire.server_version()):
             strategies = tuple("guided_json" if name == "guided" else name for name in strategies)
         return Question(
             sender,
@@ -201,16 +209,19 @@ class Interface(Calls):
     async def open(self) -> Sender:
         """What sends for the running event loop; starts the emulator where the provider is one."""
         loop = asyncio.get_running_loop()
+        if playing() is not None and not self._address.api_base:
+            return self._new_sender(replace(self._address, api_base=_NOWHERE))  # no emulator is needed
         sender = self._senders.get(loop)
         if sender is None:
             async with self._opening.setdefault(loop, asyncio.Lock()):  # of many first calls, one opens
                 sender = self._senders.get(loop)
                 if sender is None:
-                    sender = self._senders[loop] = await self._new_sender(loop)
+                    sender = self._senders[loop] = self._new_sender(await self._started(loop))
             self._opening.pop(loop, None)
         return sender
 
-    async def _new_sender(self, loop: asyncio.AbstractEventLoop) -> Sender:
+    async def _started(self, loop: asyncio.AbstractEventLoop) -> Address:
+        """Where to call, with an emulator there where the provider is one."""
         address = self._address
         if self.provider.starts_emulator and not address.api_base:
             from throughster.emulator import Emulator, Options  # a web server, for whoever has no model at hand
@@ -219,6 +230,9 @@ class Interface(Calls):
             emulator = self._emulators[loop] = Emulator(options)
             await emulator.start()
             address = replace(address, api_base=emulator.api_base)
+        return address
+
+    def _new_sender(self, address: Address) -> Sender:
         return Sender(
             self.provider,
             address,
@@ -230,6 +244,8 @@ class Interface(Calls):
             query=self._config["params"],
             learned_of=self._learned_of,
             dialect=DIALECTS[self._config["endpoint"]],
+            cache=self._config["cache"],
+            canned=self._config["answers"],
         )
 
     def held_s(self) -> Mapping[str, float]:
@@ -263,6 +279,12 @@ class Interface(Calls):
     def __setstate__(self, state: dict[str, Any]) -> None:
         address = _with_borrowed_key(state["address"])
         self.__init__(**{**state, "address": address})  # type: ignore[misc]  # a copy is made as the original was
+
+
+def _cache(cache: Cache | str | None) -> Cache | None:
+    if cache is None or cache == "off":
+        return None
+    return cache if isinstance(cache, Cache) else Cache(mode=cast("Any", cache))
 
 
 def _compiled(schema: AnswerSchema | Schema) -> AnswerSchema:

@@ -40,6 +40,22 @@ class Learned:
         self._source = source
         self._active = active
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was learned, in plain values; empty where nothing was."""
+        if not self.version and not self.lacking:
+            return {}
+        return {"renamed": dict(self.renamed), "left_out": sorted(self.left_out), "lacking": sorted(self.lacking)}
+
+    def recall(self, facts: Mapping[str, Any]) -> None:
+        """Know what `facts` of an earlier time say."""
+        renamed, left_out = facts.get("renamed", {}), set(facts.get("left_out", ()))
+        if renamed.items() - self.renamed.items() or left_out - self.left_out:
+            self.renamed.update(renamed)
+            self.left_out |= left_out
+            self.version += 1
+        self.lacking.update(facts.get("lacking", ()))
+
     def adapt(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """The fields as this model takes them."""
         if not self.version:

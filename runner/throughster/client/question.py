@@ -21,6 +21,7 @@ from throughster.errors import (
     RequestError,
     TruncatedError,
 )
+from throughster.exchanges import playing
 from throughster.redact import one_line
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class Question:
         self._stream = stream
         if sender.address.model and "model" not in fields:
             fields = {"model": sender.address.model, **fields}
-        self._learned = sender.learned_of(fields.get("model"))
-        self._url = sender.url_of(fields.get("model"))
+        self._place = sender.wire.place_of(fields.get("model"))
+        self._learned = self._place.learned
         self._strategies = [s for s in strategies if s not in self._learned.lacking] or list(strategies)
         self._fields = {**fields, "stream": True} if stream else dict(fields)
         self._encode()
@@ -117,6 +118,7 @@ class Question:
             return (await self.once(messages, sends, "transport", on_delta=on_delta, watch=watch))[0]
         usage: Usage | None = None
         conversation: Sequence[Message] = messages
+        asked: list[Sequence[Message]] = []
         for n in range(1, self._max_attempts + 1):
             kind: Kind = "transport" if n == 1 else "validation"
             try:
@@ -125,6 +127,7 @@ class Question:
                 error.attempts = tuple(sends)
                 error.usage = _sum(usage, error.usage)
                 raise
+            asked.append(conversation)
             if response.usage is not None:
                 usage = _sum(usage, response.usage)
             response = replace(response, usage=usage)
@@ -133,8 +136,10 @@ class Question:
             response, errors = form.read(response)
             if not errors:
                 return response
-            sends[-1] = replace(sends[-1], error=f"invalid answer: {'; '.join(errors)}"[:500])
+            if not response.cached:
+                sends[-1] = replace(sends[-1], error=f"invalid answer: {'; '.join(errors)}"[:500])
             conversation = [*messages, *form.repair(response, errors)]
+        self.forget(asked)
         raise AnswerError(
             f"No valid answer in {self._max_attempts} attempts; the last one: {'; '.join(errors)}",
             attempts=sends,
@@ -143,6 +148,15 @@ class Question:
             usage=usage,
             response=response,
         )
+
+    def forget(self, asked: Sequence[Sequence[Message]]) -> None:
+        """The answers to these messages were no use: no cache gives them again."""
+        self._sender.forget(self._place, [self.body(messages) for messages in asked])
+
+    def is_recorded(self, messages: Sequence[Message]) -> bool:
+        """Whether the tape that is played has an answer left for this."""
+        self._refresh()
+        return self._sender.wire.is_recorded(self._place, self.body(messages))
 
     async def stream(
         self,
@@ -159,7 +173,7 @@ class Question:
             body, version = self.body(messages), self._version
             try:
                 async with aclosing(
-                    self._sender.stream(self._url, body, sends, retry=retry, watch=watch, most=self._most)
+                    self._sender.stream(self._place, body, sends, retry=retry, watch=watch, most=self._most)
                 ) as items:
                     async for item in items:
                         yield item
@@ -195,7 +209,9 @@ class Question:
                     raise
 
     def _refresh(self) -> None:
-        """Another question may have learned meanwhile what the provider does not take."""
+        """Another question, or an earlier recording, may have learned what the provider does not take."""
+        if (tape := playing()) is not None:
+            self._learned.recall(tape.learned(self._sender.wire.source))
         if self._version != self._learned.version:
             self._encode()
 
@@ -218,11 +234,13 @@ class Question:
         watch: Watch | None,
     ) -> Response:
         if not self._stream:
-            return await self._sender.ask(self._url, body, sends, kind=kind, retry=retry, watch=watch, most=self._most)
+            return await self._sender.ask(
+                self._place, body, sends, kind=kind, retry=retry, watch=watch, most=self._most
+            )
         shown = on_delta is not None
         async with aclosing(
             self._sender.stream(
-                self._url, body, sends, kind=kind, retry=retry, shown=shown, watch=watch, most=self._most
+                self._place, body, sends, kind=kind, retry=retry, shown=shown, watch=watch, most=self._most
             )
         ) as items:
             async for item in items:

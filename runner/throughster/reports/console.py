@@ -203,7 +203,7 @@ class ConsoleReport:
             self._err.print(
                 Text(f"Stopped early: {one_line(summary.stopped_by, 400)}{left}", style="bold red"), soft_wrap=True
             )
-            if summary.bad_data is None:
+            if summary.wrong is None:
                 self._err.print("To go on: the same command with --resume.", style="bold")
 
     def _done(self) -> str:
@@ -314,6 +314,8 @@ def _summary_line(summary: Summary) -> str:
     parts.append(tokens)
     if summary.cost_usd is not None:
         parts.append(f"{summary.cost_usd:.4f} USD")
+    if summary.cached:
+        parts.append(f"{summary.cached:,} from the cache")
     if summary.resent:
         parts.append(f"{summary.resent:,} sent again")
     rate = summary.asked / summary.elapsed_s if summary.elapsed_s else 0.0

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from throughster.errors import SpecError
+from throughster.errors import CassetteError, SpecError
+from throughster.exchanges import TAPE, Player, Recorder
 from throughster.running.events import RowFinished
-from throughster.running.launch import Outputs, execute
+from throughster.running.launch import Caps, Outputs, execute
 from throughster.running.plan import Options, prepare
 from throughster.running.rows import Choice
 from throughster.spec.overrides import Override
@@ -39,17 +40,26 @@ async def arun(
     overrides: Mapping[str, Any] | None = None,
     allow_hosts: Sequence[str] = (),
     output: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    max_cost: float | None = None,
+    max_requests: int | None = None,
+    cache: bool | None = None,
+    record: str | os.PathLike[str] | None = None,
+    replay: str | os.PathLike[str] | None = None,
 ) -> list[Result]:
     """Run a spec and give its results, in the order of the data.
 
     The options are those of the command line; `overrides` has dotted keys of the spec, as `--set`. `output`: the
     journal's file; by default it lies in a new folder under `./runs`, as on the command line. Raises SpecError with
-    every problem, before anything is sent. Rows that fail are results with a `status` and an `error`, never exceptions.
+    every problem, before anything is sent, and CassetteError where a replay has no recording. Rows that fail are
+    results with a `status` and an `error`, never exceptions.
     """
     given = [Override(tuple(key.split(".")), value, f"overrides[{key!r}]") for key, value in (overrides or {}).items()]
     for path, value in ((("provider",), provider), (("provider", "model"), model), (("repeat",), repeat)):
         if value is not None:
             given.append(Override(path, value, f"{path[-1]}={value!r}"))
+    if cache is not None:
+        given.append(Override(("cache",), "on" if cache else "off", f"cache={cache!r}"))
     if concurrency is not None:
         given.append(Override(("concurrency", "max_in_flight"), concurrency, f"concurrency={concurrency!r}"))
     options = Options(
@@ -59,7 +69,10 @@ async def arun(
         api_base=api_base,
         hosts=tuple(allow_hosts),
         provider=provider,
+        keyless=replay is not None,
+        priced=max_cost is not None,
     )
+    tape = Player(Path(replay)) if replay is not None else Recorder(Path(record)) if record is not None else TAPE.get()
     plans, problems = prepare([Path(spec_path)], given, options)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors or not plans:
@@ -70,7 +83,11 @@ async def arun(
         if isinstance(event, RowFinished):
             results.append(event.result)
 
-    await execute(plans, Outputs(() if output is None else (Path(output),)), collect)
+    outputs = Outputs(() if output is None else (Path(output),), resume=resume)
+    summaries = await execute(plans, outputs, collect, caps=Caps(max_requests, max_cost), tape=tape)
+    for summary in summaries:
+        if isinstance(summary.wrong, CassetteError):
+            raise summary.wrong
     return sorted(results, key=lambda result: (result.row, result.label, result.repeat))
 
 

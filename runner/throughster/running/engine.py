@@ -11,7 +11,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from throughster.errors import BudgetError, SpecError, ThroughsterError
+from throughster.errors import BudgetError, CassetteError, SpecError, ThroughsterError
+from throughster.exchanges import CASE, TAPE, Case
 from throughster.limits import Watch
 from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, Summary, TextArrived
 from throughster.running.outcome import Outcomes, is_everybodys, is_providers, status_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from throughster.client import Question
+    from throughster.exchanges import Player, Recorder
     from throughster.limits import Budget
     from throughster.running.events import Emit, Event
     from throughster.running.journal import Journal
@@ -70,6 +72,7 @@ class Engine:
         self._stopping = False
         self._lanes: list[_Lane] = []
         self._sending: set[asyncio.Task[object]] = set()
+        self._tape = TAPE.get()
 
     async def run(self) -> Summary:
         """Raises JournalError when results cannot be written; everything else ends in results and the summary."""
@@ -129,6 +132,14 @@ class Engine:
             if worker not in self._sending and worker is not current:
                 worker.cancel()
 
+    def _cancel_others(self) -> None:
+        """End at once what the other workers do."""
+        current = asyncio.current_task()
+        for lane in self._lanes:
+            for worker in lane.workers:
+                if worker is not current:
+                    worker.cancel()
+
     def _cancel_all(self) -> None:
         self._stopping = True
         for lane in self._lanes:
@@ -153,9 +164,13 @@ class Engine:
                 count = min(count, max(1, self._plan.rows_per_target))
             lane.workers += [asyncio.create_task(self._work(lane)) for _ in range(count)]
             try:
-                await asyncio.gather(*lane.workers)
+                ends = await asyncio.gather(*lane.workers, return_exceptions=True)
             finally:
                 self._summary.held_s.update(client.held_s())
+            for end in ends:
+                cut_short = isinstance(end, asyncio.CancelledError) and (self._stopping or lane.closed)
+                if end is not None and not cut_short:  # workers that were stopped before they began count for nothing
+                    raise end
 
     def _items(self) -> Iterator[tuple[Row, int]]:
         for row in self._plan.rows:
@@ -173,7 +188,7 @@ class Engine:
             except StopIteration:
                 return None
             except SpecError as error:  # a bad row in a part of the data that was too large to be read beforehand
-                self._summary.bad_data = error
+                self._summary.wrong = error
                 self._stop(str(error))
                 return None
             target = lane.target
@@ -190,10 +205,28 @@ class Engine:
     async def _work(self, lane: _Lane) -> None:
         try:
             while (item := await self._next(lane)) is not None:
-                self._journal.write(await self._ask(lane, *item))
+                row, repeat = item
+                case = Case(self._plan.name, row.id, lane.target.label, repeat)
+                CASE.set(case)
+                result = await self._ask(lane, row, repeat)
+                if self._tape is not None and result.status != "skipped":
+                    self._finish_tape(self._tape, case)
+                self._journal.write(result)
         except asyncio.CancelledError:
             if not self._stopping and not lane.closed:
                 raise
+
+    def _finish_tape(self, tape: Recorder | Player, case: Case) -> None:
+        try:
+            tape.finish(case)
+        except CassetteError as error:
+            self._is_wrong(error)
+
+    def _is_wrong(self, error: CassetteError) -> None:
+        """No row can be asked as it was wanted: end at once."""
+        self._summary.wrong = self._summary.wrong or error
+        self._stop(str(error))
+        self._cancel_others()
 
     async def _ask(self, lane: _Lane, row: Row, repeat: int) -> Result:
         attempts: list[Attempt] = []
@@ -209,6 +242,9 @@ class Engine:
                 on_delta=self._show if self._plan.live else None,
                 watch=Watch(self._budget, attempt_failed, self._sending),
             )
+        except CassetteError as error:
+            self._is_wrong(error)
+            return self._skipped(lane, row, repeat, Failure("CassetteError", str(error)), tuple(attempts))
         except BudgetError as error:
             self._summary.budget_spent = str(error)
             self._stop(str(error))

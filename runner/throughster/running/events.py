@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from throughster.types import Usage
 
 if TYPE_CHECKING:
-    from throughster.errors import SpecError
+    from throughster.errors import ThroughsterError
     from throughster.running.result import Result
 
 __all__ = ["AttemptFailed", "Emit", "Event", "RowFinished", "RunFinished", "RunStarted", "Summary", "TextArrived"]
@@ -20,7 +20,8 @@ __all__ = ["AttemptFailed", "Emit", "Event", "RowFinished", "RunFinished", "RunS
 class Summary:
     """What a run came to. `asked` rows of `total` (None where it cannot be known) have a result.
 
-    `stopped_by`: why scheduling ended before the rows did, in words; `bad_data`: the problem of the data that did.
+    `stopped_by`: why scheduling ended before the rows did, in words; `wrong`: the mistake in the data, or the missing
+    recording, that ended it. `cached`: rows whose answer came from the cache.
     `provider_down`: rows that failed through the provider, not through themselves. `kept`: rows that an earlier run had
     answered; `whole`: the statuses of all rows in the output, theirs included. `budget_spent`: what ran out, in words.
     `held_s`: seconds in which rows waited, by what for: concurrency, requests, tokens (per minute), server.
@@ -33,6 +34,7 @@ class Summary:
     sends: int = 0
     resent: int = 0
     first_try: int = 0
+    cached: int = 0
     elapsed_s: float = 0.0
     provider_down: int = 0
     bugs: int = 0
@@ -40,7 +42,7 @@ class Summary:
     budget_spent: str = ""
     held_s: Counter[str] = field(default_factory=Counter)
     whole: Counter[str] | None = None
-    bad_data: SpecError | None = None
+    wrong: ThroughsterError | None = None
     stopped_by: str = ""
     signal: int | None = None
 
@@ -61,7 +63,8 @@ class Summary:
             self.cost_usd = (self.cost_usd or 0.0) + result.cost_usd
         self.sends += len(result.attempts)
         self.resent += max(0, len(result.attempts) - 1)
-        self.first_try += result.status == "ok" and len(result.attempts) == 1
+        self.cached += result.cached
+        self.first_try += result.status == "ok" and len(result.attempts) <= 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from throughster.errors import SettingsError
+from throughster.exchanges import using
 from throughster.limits import Budget
 from throughster.running.engine import Engine
 from throughster.running.journal import Journal
@@ -21,6 +22,7 @@ from throughster.running.resume import newest_journal, read_done, tidy
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from throughster.exchanges import Player, Recorder
     from throughster.running.events import Emit, Summary
     from throughster.running.plan import Plan
     from throughster.running.result import Result
@@ -76,10 +78,20 @@ def check_outputs(files: Sequence[Path], kinds: Sequence[str], *, resume: bool =
 
 
 async def execute(
-    plans: Sequence[Plan], outputs: Outputs, emit: Emit, *, caps: Caps | None = None, handle_signals: bool = False
+    plans: Sequence[Plan],
+    outputs: Outputs,
+    emit: Emit,
+    *,
+    caps: Caps | None = None,
+    tape: Recorder | Player | None = None,
+    handle_signals: bool = False,
 ) -> list[Summary]:
-    """Run the plans one after another. Raises JournalError when results cannot be written."""
-    return await _Run(plans, outputs, emit, caps or Caps(), handle_signals=handle_signals).execute()
+    """Run the plans one after another, over the tape if there is one.
+
+    Raises JournalError when results cannot be written.
+    """
+    with using(tape):
+        return await _Run(plans, outputs, emit, caps or Caps(), handle_signals=handle_signals).execute()
 
 
 class _Run:
@@ -105,7 +117,7 @@ class _Run:
         for plan in self._plans:
             summary = await self._run(plan, shared_done)
             summaries.append(summary)
-            if summary.signal is not None or summary.budget_spent:
+            if summary.signal is not None or summary.budget_spent or summary.wrong is not None:
                 break
         for path in self._outputs.files:
             if path != self._last:

@@ -65,6 +65,7 @@ class Outcomes:
         self._target = target
 
     def answered(self, row: Row, repeat: int, response: Response, status: Status, **given: Any) -> Result:
+        cost_usd = self._target.cost_usd(response.usage, response.deployment)
         is_value = self._plan.schema is not None and not response.tool_calls
         fields = {
             "output": response.validated_schema if is_value else response.content,
@@ -73,7 +74,7 @@ class Outcomes:
             "finish_reason": response.finish_reason,
             "refusal": response.refusal,
             "usage": response.usage,
-            "cost_usd": 0.0 if response.cached else self._target.cost_usd(response.usage, response.deployment),
+            "cost_usd": None if cost_usd is None else 0.0 if response.cached else cost_usd,
             "latency_s": round(response.latency_s, 6),
             "first_token_s": None if response.first_token_s is None else round(response.first_token_s, 6),
             "attempts": response.retry_stats.attempts,

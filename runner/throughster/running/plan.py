@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from throughster.errors import Problem, SpecError
+from throughster.exchanges.cache import Cache
 from throughster.providers import PROVIDERS
 from throughster.running.rows import Choice, Rows, content_hash
 from throughster.running.values import Types
@@ -36,7 +37,8 @@ __all__ = ["Options", "Plan", "Target", "prepare"]
 class Options:
     """What the caller says beside the specs. `tags`: run only specs that have one of them.
 
-    `priced`: every provider must have a price, since the whole command's cost is limited. Otherwise as `Outside`.
+    `priced`: every provider must have a price, since the whole command's cost is limited. `keyless`: nothing will be
+    sent. Otherwise as `Outside`.
     """
 
     data: Path | None = None
@@ -47,10 +49,19 @@ class Options:
     hosts: tuple[str, ...] = ()
     provider: str | None = None
     priced: bool = False
+    keyless: bool = False
 
     @property
     def outside(self) -> Outside:
-        return Outside(self.data, self.variables, self.api_base, self.hosts, self.provider, priced=self.priced)
+        return Outside(
+            self.data,
+            self.variables,
+            self.api_base,
+            self.hosts,
+            self.provider,
+            priced=self.priced,
+            keyless=self.keyless,
+        )
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,7 @@ class Target:
     digest: int
     endpoint: str = "chat/completions"
     answers: Answers | None = None
+    cache: Cache | None = None
 
     def digest_of(self, row: Row) -> str:
         """64 bits, in hex, of everything that is asked with this row."""
@@ -88,6 +100,7 @@ class Target:
                 retry=self.retry,
                 endpoint=self.endpoint,
                 answers=self.answers,
+                cache=self.cache,
             )
             for address in self.addresses
         ]
@@ -273,6 +286,7 @@ def _target(
         ),
         endpoint=provider.endpoint,
         answers=answers,
+        cache=None if spec.cache == "off" else Cache(mode=spec.cache),
     )
 
 

@@ -53,7 +53,7 @@ class Outside:
     `data`: rows from this file instead of the spec's. `variables`: values for every row, over all others. `api_base`:
     where to call, whatever the spec says. `hosts`: hosts that keys may go to. `provider`: whom to ask instead of the
     spec's provider, and `origins`: which option set which key, so that messages do not blame the spec. `priced`:
-    every provider must have a price.
+    every provider must have a price. `keyless`: nothing will be sent, so that no key and no address is missing.
     """
 
     data: Path | None = None
@@ -63,6 +63,7 @@ class Outside:
     provider: str | None = None
     origins: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
     priced: bool = False
+    keyless: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,7 @@ class _Check:
                 api_version=spec.api_version,
                 model=model,
                 hosts=hosts,
+                keyless=self._outside.keyless,
             )
         except (SettingsError, HostNotAllowedError) as error:
             self._say_provider(path, str(error))

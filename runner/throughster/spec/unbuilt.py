@@ -39,7 +39,6 @@ NOT_BUILT: tuple[Unbuilt, ...] = (
     Unbuilt("gate"),
     Unbuilt("baseline"),
     Unbuilt("grader"),
-    Unbuilt("cache", values=("read", "write", "on")),
     Unbuilt("outputs", endings=(".html", ".xml", ".md")),
 )
 """A feature that lands deletes its row here; nothing else knows of it."""
