@@ -69,8 +69,9 @@ def test_messages_become_items():
     ]
     before = json.dumps(messages)
     assert RESPONSES.build_messages(OPENAI, messages) == [
-        {"role": "system", "content": "s"},
+        {"type": "message", "role": "system", "content": "s"},
         {
+            "type": "message",
             "role": "user",
             "content": [
                 {"type": "input_text", "text": "t"},
@@ -79,7 +80,7 @@ def test_messages_become_items():
         },
         {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "c1", "output": "4"},
-        {"role": "assistant", "content": "so 4"},
+        {"type": "message", "role": "assistant", "content": "so 4"},
     ]
     assert json.dumps(messages) == before
 

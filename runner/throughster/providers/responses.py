@@ -102,7 +102,8 @@ class Responses:
                 items.append({"type": "function_call_output", "call_id": message.get("tool_call_id"), "output": output})
                 continue
             if message.get("content") or not message.get("tool_calls"):
-                items.append({"role": message.get("role"), "content": _content(message)})
+                # OpenAI needs no `type` here; llama-server does for an assistant's text, vLLM for its parts
+                items.append({"type": "message", "role": message.get("role"), "content": _content(message)})
             for call in message.get("tool_calls") or ():
                 function = call.get("function") or {}
                 items.append({
