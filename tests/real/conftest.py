@@ -22,10 +22,16 @@ class Server:
     cls: type
     options: dict[str, Any]
     lacks: frozenset[str] = field(default_factory=frozenset)
+    endpoint: str = "chat/completions"
 
     def client(self, **options):
-        given = {"api_key": servers.KEY, "model_name": servers.MODEL, "retry": Retry(initial_delay_s=0.05)}
+        given = {"api_key": servers.KEY, "model_name": servers.MODEL, "endpoint": self.endpoint}
+        given |= {"retry": Retry(initial_delay_s=0.05)}
         return self.cls(**{**self.options, **given, "limits": Limits(max_in_flight=8), **options})
+
+    def taken(self, **fields):
+        """Those of the fields that this server takes."""
+        return {name: value for name, value in fields.items() if name not in self.lacks}
 
     def run(self, scenario, **options):
         async def go():
@@ -77,25 +83,32 @@ def _upstream(request):
 
 _LACKS = {
     "vllm": frozenset(),
-    "llama-server": frozenset(
-        {"forced tools", "unknown model"}
-    ),  # it treats a forced tool as `auto`, any model as its own
+    "llama-server": frozenset({"forced tools", "unknown model"}),  # a forced tool is `auto` to it, any model its own
     "azure": frozenset({"choices"}),
     "openai": frozenset({"choices"}),
 }
+_RESPONSES_LACKS = {
+    "vllm": frozenset({"seed", "stop"}),
+    # it passes over `text.format` and logprobs, and calls an answer complete that it cut at the token limit
+    "llama-server": frozenset({"cut answers", "logprobs", "seed", "stop", "structured answers"}),
+}
+_AT_RESPONSES = " at /responses"
 
 
-@pytest.fixture(params=["vllm", "llama_server", "nginx", "litellm"])
+@pytest.fixture(
+    params=["vllm", "llama_server", "nginx", "litellm", f"vllm{_AT_RESPONSES}", f"llama_server{_AT_RESPONSES}"]
+)
 def server(request):
-    running = request.getfixturevalue(request.param)
-    unproxied: set[str] = set()
-    if request.param in ("vllm", "llama_server"):
-        cls = VllmInterface if request.param == "vllm" else OpenAiInterface
+    name = request.param.removesuffix(_AT_RESPONSES)
+    running = request.getfixturevalue(name)
+    if name in ("vllm", "llama_server"):
+        cls = VllmInterface if name == "vllm" else OpenAiInterface
         options = {"api_base": f"{running.origin}/v1"}
     else:
         cls, options = AzureInterface, {"api_base": running.origin, "api_version": "2024-10-21"}
-        unproxied = {"responses"}  # neither passes Azure's address of it on
     lacks = _LACKS[running.engine] | _LACKS.get(cls.provider.name, frozenset())
-    if request.param == "litellm":
+    if name == "litellm":
         lacks |= {"wrong key", "list models"}  # without a database it says 400 to a wrong key
-    return Server(cls, options, lacks | unproxied)
+    if name != request.param:
+        return Server(cls, options, lacks | _RESPONSES_LACKS[running.engine], "responses")
+    return Server(cls, options, lacks)
