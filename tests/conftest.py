@@ -7,6 +7,9 @@ import contextlib
 import ipaddress
 import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -80,3 +83,25 @@ def serving():
 @pytest.fixture
 def serving_bytes():
     return _serving_bytes
+
+
+@pytest.fixture
+def process():
+    """The installed command as a process of its own, started."""
+    started = []
+
+    def start(*args, **options):
+        program = Path(sys.executable).parent / "throughster"
+        environment = {**os.environ, **options.pop("env", {})}
+        started.append(
+            subprocess.Popen(
+                [program, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
+            )
+        )
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.poll() is None:
+            one.kill()
+        one.communicate()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,28 +67,6 @@ def command(capfd):
         return Outcome(left.value.code, shown.out, shown.err)
 
     return call
-
-
-@pytest.fixture
-def process():
-    """The installed command as a process of its own, started."""
-    started = []
-
-    def start(*args, **options):
-        program = Path(sys.executable).parent / "throughster"
-        environment = {**os.environ, **options.pop("env", {})}
-        started.append(
-            subprocess.Popen(
-                [program, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
-            )
-        )
-        return started[-1]
-
-    yield start
-    for one in started:
-        if one.poll() is None:
-            one.kill()
-        one.communicate()
 
 
 @pytest.fixture

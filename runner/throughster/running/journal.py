@@ -58,10 +58,17 @@ class Journal:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, flags if resume else flags | os.O_CREAT | os.O_EXCL, 0o644)
-            lock_file(self._file, path)
+            self._lock()
             fsync_folder(path.parent)
         except OSError as error:
             raise JournalError(f"{path} cannot be {'opened' if resume else 'made'}: {_reason(error)}.") from error
+
+    def _lock(self) -> None:
+        try:
+            lock_file(self._file, self.path)
+        except SettingsError:
+            os.close(self._file)
+            raise
 
     @property
     def is_behind(self) -> bool:
@@ -174,7 +181,6 @@ def lock_file(file: int, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(file)
         message = f"Another run is writing {path}. Wait for it to end, or name another file with -o."
         raise SettingsError(message) from None
     except OSError as error:
