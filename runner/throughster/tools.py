@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -15,7 +16,7 @@ from throughster.errors import RequestError
 from throughster.schema import AnswerSchema, drop_added_nulls, strict_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from throughster.providers.base import Provider
     from throughster.types import Message, Response
@@ -88,6 +89,8 @@ def read_tools(tools: Sequence[Any]) -> tuple[Tool, ...]:
     neither sees nor sets. A tool's name is the class's or the function's name unchanged. Raises RequestError on
     anything else.
     """
+    if isinstance(tools, str | Mapping | type) or not isinstance(tools, Iterable):
+        raise RequestError("`tools` must be a list of tools. Write a single tool as [tool].")
     read = tuple(_read(tool) for tool in tools)
     names = [tool.name for tool in read]
     if len(set(names)) != len(names):
@@ -99,13 +102,21 @@ def _read(tool: Any) -> Tool:
     if isinstance(tool, Tool):
         return tool
     if isinstance(tool, type) and issubclass(tool, BaseModel):
-        return Tool(tool.__name__, inspect.getdoc(tool) or "", tool.model_json_schema(), model=tool)
+        return _from_model(tool)
     if isinstance(tool, dict):
         return _from_dict(tool)
     if callable(tool) and not isinstance(tool, type):
         return _from_function(tool)
     found = f"the class {tool.__name__}" if isinstance(tool, type) else type(tool).__name__
     raise RequestError(f"A tool is a pydantic model, a function or a mapping with a `name`, not {found}.")
+
+
+def _from_model(model: type[BaseModel]) -> Tool:
+    try:
+        schema = model.model_json_schema()
+    except PydanticUserError as error:
+        raise RequestError(f"`{model.__name__}` cannot be a tool: {error}") from error
+    return Tool(model.__name__, inspect.getdoc(model) or "", schema, model=model)
 
 
 def _from_dict(tool: Mapping[str, Any]) -> Tool:

@@ -191,3 +191,11 @@ def test_a_batch_is_asked_by_the_named_strategy(serving, method):
 
     assert [response.validated_schema for response in asyncio.run(scenario())] == [{"name": "Ann"}] * 3
     assert [body["response_format"] for body in bodies] == [{"type": "json_object"}] * 3
+
+
+def test_a_call_of_a_tool_in_place_of_an_answer_is_told(serving):
+    call = {"id": "c1", "function": {"name": "look", "arguments": "{}"}}
+    replies = [answer(None, "tool_calls", tool_calls=[call]), answer({"name": "Ann"})]
+    response, bodies = ask(serving, *replies)
+    assert response.validated_schema == {"name": "Ann"}
+    assert "Tools were called in place of an answer: look." in bodies[1]["messages"][-1]["content"]

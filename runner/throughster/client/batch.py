@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from throughster.client.arguments import check_count
 from throughster.errors import BatchError, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 __all__ = ["run_batch"]
 
@@ -26,8 +27,9 @@ async def run_batch(
     Whatever one of them raises stands in its place. Raises BatchError at the end if any did, unless
     `return_exceptions`; and when `requests` itself raises, with what was answered until then.
     """
-    if max_in_flight < 1:
-        raise RequestError(f"max_in_flight must be at least 1, found {max_in_flight}.")
+    check_count("max_in_flight", max_in_flight)
+    if isinstance(requests, str | Mapping) or not isinstance(requests, Iterable | AsyncIterable):
+        raise RequestError(f"`requests` must be a list or an iterator of requests, found {type(requests).__name__}.")
     results: list[Any] = []
     source = requests if isinstance(requests, AsyncIterable) else _each(requests)
     iterator = aiter(source)

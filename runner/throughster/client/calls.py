@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from throughster.client.arguments import check_count, check_schema, check_strategy, compiled, some_tools
 from throughster.client.batch import run_batch
 from throughster.client.portal import run_in_portal, stream_in_portal
 from throughster.client.question import content_filter_error
 from throughster.client.rounds import is_for_functions, prepared, run_tools
 from throughster.client.scoring import nlg_score, scored_request
 from throughster.client.stream import Stream
-from throughster.errors import AnswerError
+from throughster.errors import AnswerError, RequestError
 from throughster.tools import tool_message
 from throughster.types import RetryStats
 
@@ -112,7 +113,7 @@ class Calls(ABC):
         One `str` per non-empty piece of text. `.events()` gives typed deltas; after the loop `.response` is the whole
         answer. Raises as `call`, and StreamError when the stream breaks off.
         """
-        fields, messages, _ = prepared({name: value for name, value in request.items() if name != "stream"})
+        fields, messages, _ = prepared(request, streamed=True)
         return Stream(lambda: self.question(fields, stream=True), messages)
 
     async def structured_call(
@@ -124,6 +125,8 @@ class Calls(ABC):
         ContentFilterError, and AnswerError when no answer is valid after `max_attempts`.
         """
         fields, messages, _ = prepared(request)
+        check_count("max_attempts", max_attempts)
+        check_schema(schema)
         question = await self.question(fields, schema=schema, strategy=strategy, max_attempts=max_attempts)
         return await question.ask(messages)
 
@@ -135,10 +138,16 @@ class Calls(ABC):
         `max_attempts`.
         """
         fields, messages, _ = prepared(request)
+        check_count("max_attempts", max_attempts)
+        choice = fields.pop("tool_choice", "required")
+        if choice == "none":
+            raise RequestError(
+                "`tool_choice` is `none`, so no tool could be called. Leave it out, or use call(request)."
+            )
         question = await self.question(
             fields,
-            tools=tools,
-            tool_choice=fields.pop("tool_choice", "required"),
+            tools=some_tools(tools),
+            tool_choice=choice,
             must_call=True,
             max_attempts=max_attempts,
         )
@@ -168,7 +177,11 @@ class Calls(ABC):
         max_in_flight: int = 64,
         return_exceptions: bool = False,
     ) -> list[Any]:
-        """As `batch_call`, each answer as in `structured_call`."""
+        """As `batch_call`, each as in `structured_call`. A wrong schema or option raises RequestError at once."""
+        check_count("max_attempts", max_attempts)
+        check_schema(schema)
+        compiled(schema)
+        check_strategy(strategy)
 
         async def one(request: Request) -> Response:
             return await self.structured_call(request, schema, max_attempts=max_attempts, strategy=strategy)
@@ -184,6 +197,7 @@ class Calls(ABC):
         `score`, `probabilities` and `mass` (the share of probability that fell on `scores` at all). Source: G-Eval,
         arXiv 2303.16634, section 2.1.
         """
+        prepared(request)
         fields, messages, _ = prepared(scored_request(request, protocol, scores))
         question = await self.question(fields, choices=[str(score) for score in scores])
         response = await question.ask(messages)

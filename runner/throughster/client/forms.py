@@ -63,6 +63,9 @@ class _JsonForm(Form):
         """Set `fields` and `instruction` for this provider."""
 
     def read(self, response: Response) -> tuple[Response, tuple[str, ...]]:
+        if response.tool_calls and not response.content:
+            names = ", ".join(call.name for call in response.tool_calls)
+            return response, (f"Tools were called in place of an answer: {names}. Answer with the JSON value.",)
         value, errors = self._value(response)
         if not errors and self._model is not None:
             value, errors = check_with_model(self._model, value)

@@ -10,14 +10,14 @@ from weakref import WeakKeyDictionary
 
 from pydantic import SecretStr
 
+from throughster.client.arguments import check_strategy, compiled
 from throughster.client.calls import Calls
 from throughster.client.forms import FORMS, ToolsForm
 from throughster.client.learning import Learned
 from throughster.client.question import Question
 from throughster.client.sending import Sender
-from throughster.errors import RequestError, SettingsError
+from throughster.errors import SettingsError
 from throughster.exchanges import Cache, playing
-from throughster.names import did_you_mean
 from throughster.providers import DIALECTS
 from throughster.schema import AnswerSchema
 from throughster.settings import resolve_address
@@ -162,10 +162,8 @@ class Interface(Calls):
             fields = {**fields, **self.provider.choice_fields(choices, await sender.wire.server_version())}
         if schema is None and not tools:
             return Question(sender, fields, stream=stream)
+        check_strategy(strategy)
         strategies = self.provider.strategies if strategy == "auto" else (strategy,)
-        for name in strategies:
-            if name not in FORMS:
-                raise RequestError(f"There is no strategy `{name}`. {did_you_mean(name, FORMS)}".rstrip())
         if "guided" in strategies and _takes_guided_json(await sender.wire.server_version()):
             strategies = tuple("guided_json" if name == "guided" else name for name in strategies)
         return Question(
@@ -181,12 +179,12 @@ class Interface(Calls):
         self, schema: AnswerSchema | Schema | None, tools: Sequence[Any], tool_choice: Any, *, must_call: bool
     ) -> Any:
         model = schema if isinstance(schema, type) else None
-        compiled = _compiled(schema) if schema is not None else None
+        answer_schema = compiled(schema) if schema is not None else None
         read = read_tools(tools)
         choice = choice_wire(tool_choice)
 
         def make_form(name: str) -> Form:
-            answer = FORMS[name](compiled, self.provider, model) if compiled is not None else None
+            answer = FORMS[name](answer_schema, self.provider, model) if answer_schema is not None else None
             if not read:
                 assert answer is not None
                 return answer
@@ -285,12 +283,6 @@ def _cache(cache: Cache | str | None) -> Cache | None:
     if cache is None or cache == "off":
         return None
     return cache if isinstance(cache, Cache) else Cache(mode=cast("Any", cache))
-
-
-def _compiled(schema: AnswerSchema | Schema) -> AnswerSchema:
-    if isinstance(schema, AnswerSchema):
-        return schema
-    return AnswerSchema(schema.model_json_schema() if isinstance(schema, type) else schema)
 
 
 def _takes_guided_json(version: tuple[int, ...] | None) -> bool:

@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 __all__ = ["is_for_functions", "prepared", "run_tools"]
 
 
-def prepared(request: Mapping[str, Any]) -> tuple[dict[str, Any], list[Message], dict[str, Tool]]:
+def prepared(
+    request: Mapping[str, Any], *, streamed: bool = False
+) -> tuple[dict[str, Any], list[Message], dict[str, Tool]]:
     """The request's fields, its messages, and the tools that are Python functions.
 
-    The request is not changed. Raises RequestError when it has no messages.
+    The request is not changed. Raises RequestError when it has no messages, or fields that no provider could take.
     """
     if not isinstance(request, Mapping):
         raise RequestError(f"A request is a mapping with `messages`, found {type(request).__name__}.")
     fields = dict(request)
-    if fields.pop("stream", False):
+    _check_fields(fields)
+    if fields.pop("stream", False) and not streamed:
         raise RequestError("`stream` is no field of a request here; use client.stream(request).")
     messages = fields.pop("messages", None)
     if not messages:
@@ -45,6 +48,15 @@ def prepared(request: Mapping[str, Any]) -> tuple[dict[str, Any], list[Message],
         fields["tools"] = read
         functions = {tool.name: tool for tool in read if tool.function is not None}
     return fields, list(messages), functions
+
+
+def _check_fields(fields: Mapping[Any, Any]) -> None:
+    for name in fields:
+        if not isinstance(name, str):
+            raise RequestError(f"The names of a request's fields are texts, found {name!r}.")
+    for name, kind, what in (("model", str, "the model's name"), ("extra_body", Mapping, "a mapping of fields")):
+        if fields.get(name) is not None and not isinstance(fields[name], kind):
+            raise RequestError(f"`{name}` must be {what}, found {type(fields[name]).__name__}.")
 
 
 def is_for_functions(response: Response, fields: Mapping[str, Any], functions: Mapping[str, Tool]) -> bool:

@@ -25,13 +25,15 @@ def scored_request(
     request: Mapping[str, Any], protocol: str | Sequence[Message], scores: Sequence[int]
 ) -> dict[str, Any]:
     """The request with the protocol in front, asking for one of `scores` and for the probabilities of the tokens."""
-    if not scores or len(set(scores)) != len(scores) or any(score < 0 for score in scores):
-        raise RequestError("`scores` must be different whole numbers from 0 on.")
+    if not _are_scores(scores):
+        raise RequestError(f"`scores` must be different whole numbers from 0 on, found {scores!r}.")
     if isinstance(protocol, str):
         text = f"{protocol}\n\nAnswer with one number out of {', '.join(map(str, scores))}, and with nothing else."
         before: list[Message] = [{"role": "system", "content": text}]
-    else:
+    elif isinstance(protocol, list | tuple) and all(isinstance(message, dict) for message in protocol):
         before = [dict(message) for message in protocol]
+    else:
+        raise RequestError(f"`protocol` must be text or a list of messages, found {type(protocol).__name__}.")
     return {
         "max_tokens": _MOST_TOKENS,
         "temperature": 0,
@@ -40,6 +42,10 @@ def scored_request(
         "logprobs": True,
         "top_logprobs": _TOP,
     }
+
+
+def _are_scores(scores: Sequence[Any]) -> bool:
+    return 0 < len(scores) == len(set(scores)) and all(isinstance(score, int) and score >= 0 for score in scores)
 
 
 def nlg_score(response: Response, scores: Sequence[int]) -> dict[str, Any]:
