@@ -179,7 +179,7 @@ def test_tidying_leaves_the_last_line_of_each_row(tmp_path):
     entries = [{**row, "id": str(n % 3), "status": "error" if n < 3 else "ok", "n": n} for n in range(5)]
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     done = read_done(path)
-    assert (done.count, done.has("s", "0", "l", 0, "d"), done.has("s", "2", "l", 0, "d")) == (2, True, False)
+    assert (done.counts["s"], done.has("s", "0", "l", 0, "d"), done.has("s", "2", "l", 0, "d")) == (2, True, False)
     statuses, provider_down = tidy(path)
     assert (statuses, provider_down) == ({"ok": 2, "error": 1}, 0)
     assert [entry["n"] for entry in lines(path)] == [2, 3, 4]

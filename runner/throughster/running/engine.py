@@ -77,7 +77,7 @@ class Engine:
     async def run(self) -> Summary:
         """Raises JournalError when results cannot be written; everything else ends in results and the summary."""
         plan, began_at = self._plan, time.monotonic()
-        done = self._done.count if self._done is not None else 0
+        done = self._done.counts[plan.name] if self._done is not None else 0
         self._emit(RunStarted(plan.name, plan.file, plan.labels, plan.total, str(self._journal.path), plan.notes, done))
         self._journal.on_failure = self._cancel_all
         try:

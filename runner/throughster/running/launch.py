@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import signal
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,6 +120,8 @@ class _Run:
             summaries.append(summary)
             if summary.signal is not None or summary.budget_spent or summary.wrong is not None:
                 break
+        if shared_done is not None and self._outputs.journal is not None:
+            _count_once(summaries, self._outputs.journal)
         for path in self._outputs.files:
             if path != self._last:
                 _write(self._last, path, self._outputs)
@@ -147,7 +150,7 @@ class _Run:
             journal.close()
         self._spent_calls += budget.spent_calls
         self._spent_usd += budget.spent_usd
-        if done is not None:
+        if done is not None and done is not shared_done:
             summary.whole, summary.provider_down = tidy(path)
         if folder is not None:
             _write_named(plan, folder, path, outputs)
@@ -167,6 +170,13 @@ class _Run:
         calls = _least(own.calls if own else None, None if caps.calls is None else caps.calls - self._spent_calls)
         usd = _least(own.usd if own else None, None if caps.usd is None else caps.usd - self._spent_usd)
         return Budget(None if calls is None else int(calls), own.tokens if own else None, usd)
+
+
+def _count_once(summaries: Sequence[Summary], journal: Path) -> None:
+    """The rows of all specs are in one file: the last summary has what became of them all."""
+    for summary in summaries:
+        summary.whole, summary.provider_down = Counter(), 0
+    summaries[-1].whole, summaries[-1].provider_down = tidy(journal)
 
 
 def _least(*limits: float | None) -> float | None:

@@ -27,16 +27,15 @@ ASKED_AGAIN = frozenset({"error", "judge_error", "skipped"})
 
 
 class Done:
-    """The rows that are answered. `count`: how many; `needs_tidying`: whether some lines will be superseded."""
+    """The rows that are answered. `counts`: how many of each spec."""
 
     def __init__(self) -> None:
-        self.count = 0
-        self.needs_tidying = False
+        self.counts: Counter[str] = Counter()
         self._answered = HashSet()
 
     def add(self, line: dict[str, Any]) -> None:
         if self._answered.add(_key(line["spec"], line["id"], line["label"], line["repeat"], line.get("digest"))):
-            self.count += 1
+            self.counts[line["spec"]] += 1
 
     def has(self, spec: str, row: str, label: str, repeat: int, digest: str) -> bool:
         return _key(spec, row, label, repeat, digest) in self._answered
@@ -57,11 +56,8 @@ def read_done(path: Path) -> Done:
         _cut_torn_tail(file)
         done, seen = Done(), HashSet()
         for line in _lines_backwards(file, path):
-            if not seen.add(_key(line["spec"], line["id"], line["label"], line["repeat"])):
-                done.needs_tidying = True  # the later line of the same row counts
-            elif line["status"] in ASKED_AGAIN:
-                done.needs_tidying = True
-            else:
+            is_newest = seen.add(_key(line["spec"], line["id"], line["label"], line["repeat"]))
+            if is_newest and line["status"] not in ASKED_AGAIN:
                 done.add(line)
         return done
     finally:
