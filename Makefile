@@ -4,9 +4,10 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 AREA   ?=
+SCENARIO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-real install lint type cover bench schemas clean
+.PHONY: help run test test-real soak install lint type cover bench schemas clean
 .PHONY: generate-test-data-azure generate-test-data-openai generate-test-data-mistral generate-test-data-vllm
 
 help: ## list the targets
@@ -35,6 +36,9 @@ cover: $(VENV)/.installed-dev ## the test suite with branch coverage
 
 bench: $(VENV)/.installed-dev ## benchmarks into benchmarks/results.md (AREA=name runs one)
 	@$(BIN)/python -m benchmarks $(AREA)
+
+soak: $(VENV)/.installed-dev ## promises about failures, limits, kills and keys, measured (15 minutes; SCENARIO=name runs one)
+	@$(BIN)/python -m tests.soak $(SCENARIO)
 
 schemas: $(VENV)/.installed-dev ## write schemas/*.schema.json from the models
 	@$(BIN)/throughster schema spec --output schemas/spec.schema.json

@@ -6,13 +6,14 @@ import base64
 import json
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["inert", "one_line", "printable", "redact"]
+__all__ = ["inert", "one_line", "printable", "redact", "redact_bytes", "redact_values"]
 
 MASK = "***"
 
@@ -21,6 +22,8 @@ _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202
 
 
 _LEAST_IN_BASE64 = 8
+_LEAST_TO_SHORTEN = 20
+_SHORTENED = 12
 _URL_SAFE = str.maketrans("+/", "-_")
 _COMMAND = re.compile(r"::|##(?=\[|vso\[)")
 
@@ -38,9 +41,37 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
+def redact_bytes(data: bytes, secrets: Iterable[str]) -> bytes:
+    """`data` with every secret replaced, as in `redact`."""
+    for secret in secrets:
+        if len(secret) >= 4:
+            for spelling in _raw_spellings(secret):
+                if spelling in data:
+                    data = data.replace(spelling, MASK.encode())
+    return data
+
+
+@lru_cache(maxsize=256)
+def _raw_spellings(secret: str) -> tuple[bytes, ...]:
+    return tuple(spelling.encode("utf-8", "surrogatepass") for spelling in _spellings(secret))
+
+
+def redact_values(value: Any, secrets: Iterable[str]) -> Any:
+    """Plain values, dataclasses among them, with every secret replaced in every text."""
+    if isinstance(value, str):
+        return redact(value, secrets)
+    if isinstance(value, dict):
+        return {redact_values(name, secrets): redact_values(part, secrets) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(redact_values(part, secrets) for part in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: redact_values(getattr(value, f.name), secrets) for f in fields(value)})
+    return value
+
+
 @lru_cache(maxsize=256)
 def _spellings(secret: str) -> tuple[str, ...]:
-    """The longest first.
+    """The longest first; the beginning of a long secret last, since services repeat that much of a wrong key.
 
     A tool call's arguments are JSON inside JSON; base64 has three forms, by where in a longer text the secret begins.
     """
@@ -52,6 +83,8 @@ def _spellings(secret: str) -> tuple[str, ...]:
             whole = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
             inner = whole[(0, 2, 3)[before] : len(whole) - ((len(raw) + before) % 3 > 0)]
             forms |= {inner, inner.translate(_URL_SAFE)}
+    if len(secret) >= _LEAST_TO_SHORTEN:
+        forms.add(secret[:_SHORTENED])
     return tuple(sorted(forms, key=len, reverse=True))
 
 

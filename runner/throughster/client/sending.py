@@ -13,7 +13,7 @@ from throughster.client.wire import Wire
 from throughster.errors import StreamError
 from throughster.exchanges import CASE, TAPE, Stored, StoredStream
 from throughster.limits import Admission, shared_endpoint
-from throughster.redact import one_line
+from throughster.redact import one_line, redact, redact_bytes
 from throughster.types import RetryStats
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ class Sender:
             response, reply = await self._ask(place, body, course)
             if response.finish_reason not in _NOT_KEPT:
                 headers = self._worth_keeping(reply.headers)
-                self._cache.put(key, Stored(200, headers, reply.body, response.latency_s))
+                body = redact_bytes(reply.body, self.wire.secrets)
+                self._cache.put(key, Stored(200, headers, body, response.latency_s))
             return response
 
     async def _ask(self, place: Place, body: bytes, course: Course) -> tuple[Response, Reply]:
@@ -174,7 +175,7 @@ class Sender:
                     if kept is not None:
                         response = replace(item, cached=True, retry_stats=RetryStats(sends))
             if kept is None and response.finish_reason not in _NOT_KEPT:
-                body = b"".join(pieces)
+                body = redact_bytes(b"".join(pieces), self.wire.secrets)
                 headers = {"content-type": "application/json" if body[:1] == b"{" else "text/event-stream"}
                 cache.put(key, Stored(200, headers, body, response.latency_s, response.first_token_s))
             yield response
@@ -259,7 +260,7 @@ class Sender:
         kept = {"content-type": "application/json"}
         for name in self.provider.request_id_headers:
             if name in headers:
-                kept[name] = headers[name]
+                kept[name] = redact(headers[name], self.wire.secrets)
         return kept
 
     async def list_models(self) -> list[str]:

@@ -15,8 +15,9 @@ from throughster.errors import (
     RefusalError,
     TruncatedError,
 )
+from throughster.redact import redact_bytes, redact_values
 from throughster.retry import LONGEST_HINT_S
-from throughster.running.result import Failure, Result, calls_of
+from throughster.running.result import Failure, Result, calls_of, to_line
 
 if TYPE_CHECKING:
     from throughster.running.plan import Plan, Target
@@ -63,6 +64,7 @@ class Outcomes:
     def __init__(self, plan: Plan, target: Target) -> None:
         self._plan = plan
         self._target = target
+        self._secrets = tuple(at.key.get_secret_value() for at in target.addresses if at.key is not None)
 
     def answered(self, row: Row, repeat: int, response: Response, status: Status, **given: Any) -> Result:
         cost_usd = self._target.cost_usd(response.usage, response.deployment)
@@ -106,7 +108,7 @@ class Outcomes:
 
     def result(self, row: Row, repeat: int, status: Status, **given: Any) -> Result:
         target = self._target
-        return Result(
+        result = Result(
             id=row.id,
             spec=self._plan.name,
             label=target.label,
@@ -120,6 +122,9 @@ class Outcomes:
             status=status,
             **given,
         )
+        if self._secrets and redact_bytes(line := to_line(result), self._secrets) != line:
+            result = redact_values(result, self._secrets)
+        return result
 
 
 def is_providers(error: Exception) -> bool:
