@@ -29,9 +29,18 @@ class _Portal:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.loop = _new_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, name="throughster", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="throughster", daemon=True)
         self.thread.start()
         atexit.register(self.end)
+
+    def _run(self) -> None:
+        """Go on when something that was called asks to exit: that ends its caller's call, not everyone's loop."""
+        while True:
+            try:
+                self.loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):
+                continue
+            return
 
     def end(self) -> None:
         """At the end of the process: close what clients left open, so that nothing complains of it."""
