@@ -35,6 +35,20 @@ def test_an_empty_variable_is_no_key(monkeypatch):
         resolve_address(OPENAI)
 
 
+def test_a_key_that_was_read_from_a_file_loses_its_line_break(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", f" {KEY}\n")
+    address = resolve_address(OPENAI)
+    assert (key_of(address), address.key_variable) == (KEY, "OPENAI_API_KEY")
+    assert key_of(resolve_address(OPENAI, api_key=f"{KEY}2\r\n")) == f"{KEY}2"
+
+
+def test_a_key_that_no_header_can_hold_is_refused_without_being_shown(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\nX: y")
+    with pytest.raises(SettingsError, match="The key in OPENAI_API_KEY cannot be sent") as caught:
+        resolve_address(OPENAI)
+    assert KEY not in str(caught.value)
+
+
 def test_a_missing_address_says_what_to_set():
     with pytest.raises(SettingsError, match="VLLM_API_BASE"):
         resolve_address(VLLM)

@@ -158,8 +158,8 @@ def resolve_address(
     would go where nobody allowed it.
     """
     settings = read_settings(provider)
-    explicit = SecretStr(api_key) if isinstance(api_key, str) else api_key
-    key = explicit or settings.api_key
+    explicit = _usable(SecretStr(api_key) if isinstance(api_key, str) else api_key, "api_key=...")
+    key = explicit or _usable(settings.api_key, variable_of(provider, "api_key"))
     base = api_base or settings.api_base or provider.home
     if base is None and not provider.starts_emulator and not keyless:
         raise SettingsError(
@@ -200,6 +200,14 @@ def resolve_address(
         )
     variable = None if explicit or key is None else variable_of(provider, "api_key")
     return Address(base, model, version, key, variable, headers or {}, token_provider)
+
+
+def _usable(key: SecretStr | None, where: str) -> SecretStr | None:
+    """The key without white space around it, which keys that were read from a file have; None for none."""
+    text = key.get_secret_value().strip() if key is not None else ""
+    if any(c < " " or c == "\x7f" for c in text):
+        raise SettingsError(f"The key in {where} cannot be sent: it holds a line break or another control character.")
+    return SecretStr(text) if text else None
 
 
 def _may_have_key(url: URL, provider: Provider, settings: ProviderSettings, hosts: Iterable[str]) -> bool:

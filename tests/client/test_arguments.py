@@ -148,3 +148,25 @@ def test_what_is_no_protocol(protocol):
 def test_a_balancer_says_the_same():
     with pytest.raises(errors.RequestError, match="`schema` must be"):
         LoadBalancer([VllmInterface(**NOWHERE)]).sync_structured_call(ASK, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"limits": {"max_in_flight": 3}}, "`limits` must be of the type Limits, found dict."),
+        ({"timeout": 5}, "`timeout` must be of the type Timeout, found int."),
+        ({"retry": 5}, "`retry` must be of the type Retry, found int."),
+        ({"model_name": 5}, "`model_name` must be of the type str, found int."),
+        ({"api_key": b"sk-canary"}, "`api_key` must be of the type str .*, found bytes."),
+        ({"token_provider": "sk-canary"}, "`token_provider` must be of the type Callable, found str."),
+        ({"headers": ["sk-canary"]}, "`headers` must be a mapping of texts, found list."),
+        ({"headers": {"x": 5}}, "`headers` must be a mapping of texts; under 'x' stands int."),
+        ({"headers": {"x": "sk-canary\r\ny: z"}}, "`headers` holds a control character, .* under 'x'."),
+        ({"params": {"x": None}}, "`params` must be a mapping of texts; under 'x' stands NoneType."),
+        ({"api_key": "sk-canary\nx"}, "The key in api_key=... cannot be sent"),
+    ],
+)
+def test_what_is_no_option_of_a_client(options, said):
+    with pytest.raises(errors.SettingsError, match=said) as caught:
+        OpenAiInterface(**{**NOWHERE, **options})
+    assert "sk-canary" not in str(caught.value)

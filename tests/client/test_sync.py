@@ -81,6 +81,18 @@ def test_a_sync_call_from_a_sync_calls_own_loop_is_refused():
     client.sync_close()
 
 
+def test_a_tool_that_exits_ends_its_own_call_only():
+    client = create_interface("offline")
+
+    def leave(text: str = "") -> str:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        client.sync_call({**ASK, "tools": [leave]})
+    assert client.sync_call(ASK).content
+    client.sync_close()
+
+
 def test_one_client_in_several_event_loops():
     client = create_interface("offline")
 
@@ -114,6 +126,8 @@ def test_a_copy_has_the_configuration_and_no_borrowed_key(pickler, monkeypatch):
     assert copy.source == "openai:m"
     assert copy._config["limits"].max_in_flight == 7
     assert copy.address.key.get_secret_value() == KEY
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}-2\n")
+    assert pickler.loads(data).address.key.get_secret_value() == f"{KEY}-2"
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(errors.SettingsError, match="OPENAI_API_KEY"):
         pickler.loads(data)

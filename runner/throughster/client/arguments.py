@@ -1,14 +1,18 @@
-"""What is given beside a request, checked before anything is sent. All raise RequestError."""
+"""What is given to a client, and beside a request, checked before anything is sent.
+
+What is wrong with a call raises RequestError, what is wrong with a client SettingsError.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 
 from throughster.client.forms import FORMS
-from throughster.errors import RequestError
+from throughster.errors import RequestError, SettingsError
 from throughster.names import did_you_mean
 from throughster.schema import AnswerSchema
 from throughster.tools import read_tools
@@ -18,7 +22,26 @@ if TYPE_CHECKING:
 
     from throughster.tools import Tool
 
-__all__ = ["check_count", "check_schema", "check_strategy", "compiled", "some_tools"]
+__all__ = ["check_count", "check_kinds", "check_schema", "check_strategy", "check_texts", "compiled", "some_tools"]
+
+
+def check_kinds(**given: tuple[Any, Any]) -> None:
+    """`name=(value, kind)`: the value must be of this kind, or None."""
+    for name, (value, kind) in given.items():
+        if value is not None and not isinstance(value, kind):
+            what = getattr(kind, "__name__", None) or str(kind)
+            raise SettingsError(f"`{name}` must be of the type {what}, found {type(value).__name__}.")
+
+
+def check_texts(name: str, given: Any) -> None:
+    """Headers or the query: names and values are texts that can stand in a line."""
+    if given is not None and not isinstance(given, Mapping):
+        raise SettingsError(f"`{name}` must be a mapping of texts, found {type(given).__name__}.")
+    for key, value in (given or {}).items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise SettingsError(f"`{name}` must be a mapping of texts; under {key!r} stands {type(value).__name__}.")
+        if any(c < " " or c == "\x7f" for c in key + value):
+            raise SettingsError(f"`{name}` holds a control character, such as a line break, under {key!r}.")
 
 
 def check_count(name: str, value: Any) -> None:

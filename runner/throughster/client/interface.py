@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 from weakref import WeakKeyDictionary
 
 from pydantic import SecretStr
 
-from throughster.client.arguments import check_strategy, compiled
+from throughster.client.arguments import check_kinds, check_strategy, check_texts, compiled
 from throughster.client.calls import Calls
 from throughster.client.forms import FORMS, ToolsForm
 from throughster.client.learning import Learned
@@ -75,6 +76,11 @@ class Interface(Calls):
         answers: Answers | None = None,
         cache: Cache | str | None = None,
     ) -> None:
+        check_kinds(limits=(limits, Limits), timeout=(timeout, Timeout), retry=(retry, Retry))
+        check_kinds(api_key=(api_key, str | SecretStr), model_name=(model_name, str))
+        check_kinds(token_provider=(token_provider, Callable))
+        check_texts("headers", headers)
+        check_texts("params", params)
         self._config: dict[str, Any] = {
             "api_base": api_base,
             "api_version": api_version,
@@ -296,7 +302,7 @@ def _without_borrowed_key(address: Address | None) -> Address | None:
 def _with_borrowed_key(address: Address | None) -> Address | None:
     if address is None or address.key is not None or address.key_variable is None:
         return address
-    key = os.environ.get(address.key_variable)
+    key = os.environ.get(address.key_variable, "").strip()
     if not key:
         raise SettingsError(f"The client's key came from {address.key_variable}, which is not set here. Set it.")
     return replace(address, key=SecretStr(key))
