@@ -13,7 +13,7 @@ import weakref
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from throughster.types import Timeout
 
-__all__ = ["Reply", "StreamReply", "Transport", "close_sessions", "translate"]
+__all__ = ["Reply", "StreamReply", "Transport", "close_sessions", "take_ended", "translate"]
 
+_T = TypeVar("_T")
 MAX_REPLY_BYTES = 32_000_000
 _DRAIN_S = 0.5
 _is_fresh: ContextVar[bool] = ContextVar("_is_fresh")  # whether the present request opened its connection
@@ -219,6 +220,9 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         """The reply's head. Raises TransportError with `stale_connection` where a kept-alive connection had ended."""
         _is_fresh.set(False)
+        if asyncio.get_running_loop() not in self._sessions:
+            for ended in take_ended(self._sessions):
+                await ended.close()
         try:
             return await self._session().request(
                 method,
@@ -241,6 +245,12 @@ class Transport:
         session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
             await session.close()
+
+
+def take_ended(places: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _T]) -> list[_T]:
+    """Take out what belongs to event loops that are closed; it holds its loop, and so would stay for ever."""
+    loops = [loop for ref in places.keyrefs() if (loop := ref()) is not None and loop.is_closed()]
+    return [place for loop in loops if (place := places.pop(loop, None)) is not None]
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

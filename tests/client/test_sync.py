@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import gc
 import inspect
 import multiprocessing
 import pickle
+from pathlib import Path
 
 import cloudpickle
 import dill
@@ -101,6 +103,26 @@ def test_one_client_in_several_event_loops():
             return (await client.call(ASK)).content
 
     assert len({asyncio.run(once()) for _ in range(3)}) == 1
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_loops_that_ended_without_closing_the_client_leave_nothing_open():
+    client = create_interface("offline")
+
+    def open_files_after(runs):
+        for _ in range(runs):
+            asyncio.run(client.call(ASK))
+        gc.collect()
+        return len(list(Path("/dev/fd").iterdir()))
+
+    assert open_files_after(5) == open_files_after(10)
+
+    async def last():
+        async with client:
+            return (await client.call(ASK)).content
+
+    assert asyncio.run(last())
+    gc.collect()
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

@@ -23,7 +23,7 @@ from throughster.providers import DIALECTS
 from throughster.schema import AnswerSchema
 from throughster.settings import resolve_address
 from throughster.tools import choice_wire, read_tools
-from throughster.transport import Transport
+from throughster.transport import Transport, take_ended
 from throughster.types import Limits, Retry, Timeout
 
 if TYPE_CHECKING:
@@ -220,6 +220,8 @@ class Interface(Calls):
             async with self._opening.setdefault(loop, asyncio.Lock()):  # of many first calls, one opens
                 sender = self._senders.get(loop)
                 if sender is None:
+                    take_ended(self._senders)
+                    take_ended(self._emulators)
                     sender = self._senders[loop] = self._new_sender(await self._started(loop))
             self._opening.pop(loop, None)
         return sender
