@@ -131,7 +131,7 @@ def test_the_server_is_given_the_time_it_asked_for(serving):
 @pytest.mark.parametrize("value", ["nan", "-5", "١٠", "inf", "1e99", "tomorrow"])
 def test_a_hint_that_is_no_time_does_no_harm(serving, value):
     response = call(serving, scripted((429, {}, {"retry-after": value}), OK))
-    assert response.retry_stats.waited_s <= 0.002
+    assert response.retry_stats.waited_s < 1
 
 
 def test_a_day_long_hint_fails_at_once_and_is_told(serving):
