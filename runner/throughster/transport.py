@@ -154,6 +154,7 @@ class Transport:
         self._pid = os.getpid()
         self._parents: list[object] = []
         _transports.add(self)
+        weakref.finalize(self, _let_go, self._sessions, self._pid).atexit = False
 
     def _session(self) -> aiohttp.ClientSession:
         if (
@@ -241,10 +242,20 @@ class Transport:
             raise stale from error
 
     async def close(self) -> None:
-        """Close the session of the running loop; sessions of loops that are gone are dropped."""
+        """Close the session of the running loop, and those of loops that are closed."""
         session = self._sessions.pop(asyncio.get_running_loop(), None)
-        if session is not None:
-            await session.close()
+        for ended in (session, *take_ended(self._sessions)):
+            if ended is not None:
+                await ended.close()
+
+
+def _let_go(sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession], pid: int) -> None:
+    """Close what a forgotten client has on loops that still run, such as the one of the sync methods."""
+    if pid != os.getpid():
+        return
+    for loop, session in list(sessions.items()):
+        if loop.is_running():
+            asyncio.run_coroutine_threadsafe(session.close(), loop)
 
 
 def take_ended(places: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _T]) -> list[_T]:

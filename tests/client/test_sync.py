@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from throughster import errors
 from throughster.client import CLIENTS, OpenAiInterface, VllmInterface, create_interface
+from throughster.client.portal import run_in_portal
 from throughster.emulator import Emulator, Options
 from throughster.types import Attempt, Limits, Retry
 
@@ -103,6 +104,23 @@ def test_one_client_in_several_event_loops():
             return (await client.call(ASK)).content
 
     assert len({asyncio.run(once()) for _ in range(3)}) == 1
+
+
+def test_a_sync_client_that_is_forgotten_closes_its_connections():
+    async def scenario():
+        async with Emulator(Options(dialect="vllm")) as server:
+            await asyncio.to_thread(use_and_forget, server.api_base)
+
+    def use_and_forget(api_base):
+        client = VllmInterface(api_base=api_base, model_name="m")
+        assert client.sync_call(ASK).content
+        (session,) = client._transport._sessions.values()
+        del client
+        gc.collect()
+        run_in_portal(asyncio.sleep(0))
+        assert session.closed
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
