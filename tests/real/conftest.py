@@ -89,7 +89,7 @@ _LACKS = {
 }
 _RESPONSES_LACKS = {
     "vllm": frozenset({"seed", "stop"}),
-    # it passes over `text.format` and logprobs, and calls an answer complete that it cut at the token limit
+    # it passes over `text.format`, has no logprobs, and calls an answer complete that it cut at the token limit
     "llama-server": frozenset({"cut answers", "logprobs", "seed", "stop", "structured answers"}),
 }
 _AT_RESPONSES = " at /responses"
