@@ -17,7 +17,7 @@ LEVELS = {
     4: ("client",),
     5: ("balance", "spec"),
     6: ("running",),
-    7: ("hf_datasets", "reports"),
+    7: ("bench", "hf_datasets", "reports"),
     8: ("cli", "__init__"),
     9: ("__main__",),
 }
@@ -29,7 +29,7 @@ LAZY_ROOMS = {
     ("client", "emulator"),
 }  # a check of a spec needs no network
 LAZY = {
-    "uvloop", "pyarrow", "pyarrow.parquet", "referencing", "referencing.jsonschema", "referencing.exceptions", "jsonschema",
+    "uvloop", "matplotlib.figure", "pyarrow", "pyarrow.parquet", "referencing", "referencing.jsonschema", "referencing.exceptions", "jsonschema",
     "jsonschema.validators", "pydantic", "urllib.parse",
 }  # fmt: skip
 

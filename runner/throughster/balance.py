@@ -101,6 +101,11 @@ class LoadBalancer(Calls):
             names.update(dict.fromkeys(await member.client.list_models()))
         return list(names)
 
+    async def hold_nothing_back(self) -> None:
+        """See `Calls.hold_nothing_back`."""
+        for member in self._members:
+            await member.client.hold_nothing_back()
+
     def held_s(self) -> Mapping[str, float]:
         """See `Calls.held_s`; summed over the clients."""
         held: Counter[str] = Counter()

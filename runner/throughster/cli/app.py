@@ -26,6 +26,7 @@ __all__ = ["group", "invoke"]
 
 # name -> module with a command of that name; imported when it is called
 COMMANDS = {
+    "bench": "throughster.cli.bench",
     "cache": "throughster.cli.cache",
     "check": "throughster.cli.check",
     "emulate": "throughster.cli.emulate",

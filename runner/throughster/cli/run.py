@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import click
 
 from throughster.cli.exits import OK, WRONG, exit_code
+from throughster.cli.loop import runner
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
 from throughster.exchanges import Player, Recorder
@@ -91,14 +91,6 @@ def run(
         tape=Recorder(record) if record is not None else tape,
         handle_signals=True,
     )
-    with _runner() as runner:
-        summaries = runner.run(run)
+    with runner() as loop:
+        summaries = loop.run(run)
     return exit_code(summaries)
-
-
-def _runner() -> asyncio.Runner:
-    try:
-        import uvloop
-    except ImportError:  # a system that uvloop does not exist for
-        return asyncio.Runner()
-    return asyncio.Runner(loop_factory=uvloop.new_event_loop)

@@ -71,6 +71,10 @@ class Calls(ABC):
         """
 
     @abstractmethod
+    async def hold_nothing_back(self) -> None:
+        """From now on, on the running loop, what replies say of limits and outages slows nothing: for benchmarks."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Close the connections of the running loop. The client opens new ones when it is used again."""
 

@@ -254,6 +254,10 @@ class Interface(Calls):
             canned=self._config["answers"],
         )
 
+    async def hold_nothing_back(self) -> None:
+        """See `Calls.hold_nothing_back`."""
+        (await self.open()).admission.learns = False
+
     def held_s(self) -> Mapping[str, float]:
         """See `Calls.held_s`."""
         sender = self._senders.get(asyncio.get_running_loop())

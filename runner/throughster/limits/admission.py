@@ -56,11 +56,15 @@ def failure_kind(error: ProviderError) -> str:
 
 
 class Admission:
-    """For one client on one event loop. `held_s`: seconds in which somebody waited, by what for."""
+    """For one client on one event loop. `held_s`: seconds in which somebody waited, by what for.
+
+    `learns`: hold back as replies teach to; a benchmark of the server itself does not.
+    """
 
     def __init__(self, limits: Limits, endpoint: Endpoint) -> None:
         self.gate = Gate(limits)
         self.endpoint = endpoint
+        self.learns = True
         self.held_s = {"concurrency": 0.0, "requests": 0.0, "tokens": 0.0, "server": 0.0}
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[asyncio.Future[Ticket], int, int | None, int]] = deque()
@@ -115,7 +119,9 @@ class Admission:
         retry: Retry | None = None,
     ) -> None:
         """Give the place back, with what the send taught: its error, or `answered`; neither when it was given up."""
-        if error is None and answered and self.endpoint.is_quiet and quota is None and not ticket.taken.is_probe:
+        if not self.learns:
+            self.endpoint.unknown(ticket.taken)
+        elif error is None and answered and self.endpoint.is_quiet and quota is None and not ticket.taken.is_probe:
             if usage is not None:
                 self.endpoint.estimator.learn(ticket.size, usage)
             self.endpoint.answered(ticket.taken)
