@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from throughster.emulator.answers import Answers, Entry, load_answers, parse_answers
 from throughster.emulator.exchange import RecordedRequest, Reply, Route
+from throughster.emulator.fault_grammar import parse_fault
+from throughster.emulator.faults import Fault
+from throughster.emulator.latency import LognormalLatency, UniformLatency, parse_latency
 from throughster.emulator.options import DialectName, Options
 
 if TYPE_CHECKING:
@@ -22,12 +25,17 @@ __all__ = [
     "DialectName",
     "Emulator",
     "Entry",
+    "Fault",
+    "LognormalLatency",
     "Options",
     "RecordedRequest",
     "Reply",
     "Route",
+    "UniformLatency",
     "load_answers",
     "parse_answers",
+    "parse_fault",
+    "parse_latency",
     "serve",
 ]
 

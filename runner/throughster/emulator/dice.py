@@ -12,6 +12,7 @@ __all__ = ["Dice"]
 T = TypeVar("T")
 
 _MASK = (1 << 64) - 1
+_PRECISION = 1 << 53
 
 
 class Dice:
@@ -29,6 +30,10 @@ class Dice:
         z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
         z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
         return (z ^ (z >> 31)) % bound
+
+    def fraction(self) -> float:
+        """Return a number in [0, 1)."""
+        return self.below(_PRECISION) / _PRECISION
 
     def pick(self, choices: Sequence[T]) -> T:
         return choices[self.below(len(choices))]

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from aiohttp import web
 
-from throughster.emulator.wire import EVENT_STREAM
+from throughster.emulator.wire import EVENT_STREAM, send_at_pace
 
 if TYPE_CHECKING:
     from throughster.emulator.faults import Fault
+    from throughster.emulator.throughput import Writing
 
 __all__ = ["break_connection", "cut_json", "spoil"]
 
@@ -40,7 +41,7 @@ async def break_connection(kind: str, request: web.BaseRequest) -> NoReturn:
 
 def cut_json(parts: list[bytes], *, streamed: bool) -> list[bytes]:
     """Return an answer whose JSON ends halfway: the whole body's, or that of the event in the middle of a stream."""
-    middle = len(parts) // 2 if streamed else 0
+    middle = (len(parts) - 1) // 2  # never the last one, which is no JSON
     one = parts[middle]
     begin = one.index(b"{")
     half = one[: (begin + len(one)) // 2] + (b"\n\n" if streamed else b"")
@@ -48,9 +49,21 @@ def cut_json(parts: list[bytes], *, streamed: bool) -> list[bytes]:
 
 
 async def spoil(
-    fault: Fault, request: web.BaseRequest, parts: list[bytes], headers: dict[str, str], *, streamed: bool
+    fault: Fault,
+    request: web.BaseRequest,
+    parts: list[bytes],
+    headers: dict[str, str],
+    writing: Writing,
+    *,
+    tokens: int,
+    streamed: bool,
 ) -> web.StreamResponse:
-    """Send an answer as `cut`, `drip`, `wrong-length`, `gzip-bomb` and `comments` do."""
+    """Send an answer of so many tokens as `cut`, `drip`, `wrong-length`, `gzip-bomb` and `comments` do."""
+    if fault.kind == "cut" and streamed:
+        await send_at_pace(request, _first_half(parts), headers, writing, tokens / 2)
+        await break_connection("disconnect", request)
+    if fault.kind not in ("drip", "comments"):
+        await writing.reach(tokens)
     headers = {**headers, **(EVENT_STREAM if streamed else _JSON)}
     body = b"".join(parts)
     if fault.kind == "gzip-bomb":
@@ -72,6 +85,12 @@ async def spoil(
         await asyncio.sleep(fault.pause_s)
     await response.write(body[: len(body) // 2] if fault.kind == "cut" else body)
     return await break_connection("disconnect", request)
+
+
+def _first_half(events: list[bytes]) -> list[bytes]:
+    """Return the events up to the middle one, and half of that."""
+    middle = len(events) // 2
+    return [*events[:middle], events[middle][: len(events[middle]) // 2]]
 
 
 async def _wait_for_the_end() -> NoReturn:

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, Final, Self
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Self
 
 from aiohttp import web
 
 from throughster.emulator.admission import Admission
 from throughster.emulator.answering import UnanswerableError, answer_question
 from throughster.emulator.azure import Azure
+from throughster.emulator.delivery import Delivery
 from throughster.emulator.encoding import json_bytes
 from throughster.emulator.exchange import RejectedError, Reply
+from throughster.emulator.fault_plan import FaultPlan
 from throughster.emulator.mistral import Mistral
 from throughster.emulator.openai import OpenAI
 from throughster.emulator.options import Options
+from throughster.emulator.sabotage import break_connection, cut_json
 from throughster.emulator.visit import Visit
 from throughster.emulator.vllm import Vllm
-from throughster.emulator.wire import (
-    LARGEST_BODY,
-    record,
-    request_factory,
-    send_at_pace,
-    stream_response,
-    whole_response,
-)
+from throughster.emulator.wire import LARGEST_BODY, record, request_factory, whole_response
 
 if TYPE_CHECKING:
     from throughster.emulator.answering import Outcome
     from throughster.emulator.dialect import Dialect
     from throughster.emulator.exchange import RecordedRequest, Route
+    from throughster.emulator.faults import Fault
     from throughster.emulator.question import Question
 
 __all__ = ["Emulator"]
@@ -43,7 +41,7 @@ class Emulator:
     """A server in this process: `async with Emulator(Options(...)) as emulator: ...`.
 
     `.requests` counts every request that arrived, `.in_flight` those not yet answered, `.peak_in_flight` the most of
-    them at once. Raises OSError from `start` where the port is taken.
+    them at once, `.faults` how often each kind of fault struck. Raises OSError from `start` where the port is taken.
     """
 
     def __init__(self, options: Options | None = None) -> None:
@@ -51,11 +49,14 @@ class Emulator:
         self.requests = 0
         self.in_flight = 0
         self.peak_in_flight = 0
+        self.faults: Counter[int | str] = Counter()
         if self.options.dialect not in _DIALECTS:
             raise ValueError(f"{self.options.dialect!r} is no dialect; there are {', '.join(_DIALECTS)}")
         self._dialect = _DIALECTS[self.options.dialect](self.options)
         self._trouble = self._dialect.trouble()
         self._admission = Admission(self.options, self._trouble)
+        self._plan: FaultPlan
+        self._delivery: Delivery
         self._runner: web.ServerRunner | None = None
         self._port = 0
 
@@ -73,6 +74,8 @@ class Emulator:
         return self.url + self._dialect.api_path
 
     async def start(self) -> None:
+        self._plan = FaultPlan(self.options.faults, self.options.seed, time.monotonic)
+        self._delivery = Delivery(self.options)
         server = web.Server(
             self._handle,
             request_factory=request_factory,
@@ -124,6 +127,10 @@ class Emulator:
             return whole_response(self._plain_reply(route), self._headers(visit))
         visit.operation = route.operation
         self._admission.identify(visit, recorded, route)
+        fault = self._plan.next_fault(recorded.body)
+        if fault is not None and fault.is_early:
+            return await self._fail(visit, fault)
+        visit.fault = fault
         early = await self._before_answer(recorded, route)
         if early is not None:
             return whole_response(early, self._headers(visit))
@@ -175,24 +182,40 @@ class Emulator:
         except UnanswerableError as error:
             raise self._dialect.unanswerable(question, error) from error
         visit.used = outcome.prompt_tokens + outcome.completion_tokens + question.reasoning_tokens
-        if self.options.latency_s:
-            await asyncio.sleep(self.options.latency_s)
-        pace = self.options.tokens_per_second
-        duration_s = 0.0 if pace is None else outcome.completion_tokens / pace
-        if question.stream:
-            events = self._events(visit, question, outcome)
-            if pace is None:
-                return stream_response(events, self._headers(visit))
-            return await send_at_pace(visit.request, events, self._headers(visit), duration_s)
-        if duration_s:
-            await asyncio.sleep(duration_s)
-        reply = Reply(200, json_bytes(self._whole(visit, question, outcome)))
-        return whole_response(reply, self._headers(visit))
+        parts = self._events(visit, question, outcome) if question.stream else [self._whole(visit, question, outcome)]
+        fault = visit.fault
+        if fault is not None:
+            self.faults[fault.kind] += 1
+            if fault.kind == "truncated-json":
+                parts, fault = cut_json(parts, streamed=question.stream), None
+            elif fault.kind == "stream-error":
+                parts, fault = self._broken_off(visit, question, parts), None
+        return await self._delivery.send(
+            visit.request,
+            parts,
+            self._headers(visit),
+            tokens=outcome.completion_tokens,
+            streamed=question.stream,
+            fault=fault,
+        )
 
-    def _whole(self, visit: Visit, question: Question, outcome: Outcome) -> dict[str, Any]:
+    async def _fail(self, visit: Visit, fault: Fault) -> web.StreamResponse:
+        self.faults[fault.kind] += 1
+        if fault.status is None:
+            return await break_connection(str(fault.kind), visit.request)
+        if fault.status == 429 and visit.account is None:
+            visit.standing = self._trouble.exhausted_standing(fault.retry_after)
+        return whole_response(self._trouble.failed(fault.status, fault.retry_after), self._headers(visit))
+
+    def _broken_off(self, visit: Visit, question: Question, events: list[bytes]) -> list[bytes]:
+        half = len(events) // 2
+        error = self._trouble.stream_error(visit.operation, question.model, half, visit.stamp)
+        return [*events[:half], *error]
+
+    def _whole(self, visit: Visit, question: Question, outcome: Outcome) -> bytes:
         if visit.operation == "responses":
-            return self._dialect.response(question, outcome, visit.stamp).whole()
-        return self._dialect.whole(question, outcome, visit.stamp)
+            return json_bytes(self._dialect.response(question, outcome, visit.stamp).whole())
+        return json_bytes(self._dialect.whole(question, outcome, visit.stamp))
 
     def _events(self, visit: Visit, question: Question, outcome: Outcome) -> list[bytes]:
         if visit.operation == "responses":

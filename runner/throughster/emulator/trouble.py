@@ -46,10 +46,11 @@ class Trouble(ABC):
             Meter(tokens_limit, max(0, tokens_limit - tokens), 60 * tokens / tokens_limit),
         )
 
-    def exhausted_standing(self) -> Standing:
-        """Return what the headers of a 429 say where no limit is enforced."""
+    def exhausted_standing(self, retry_after: float | Literal["usual", "none"] = "usual") -> Standing:
+        """Return what the headers of a 429 say where no limit is enforced. `retry_after`: as in `failed`."""
         usual = self.usual_standing(0)
-        requests = None if usual.requests is None else Meter(usual.requests.limit, 0, _USUAL_WAIT_S)
+        wait_s = _USUAL_WAIT_S if isinstance(retry_after, str) else retry_after
+        requests = None if usual.requests is None else Meter(usual.requests.limit, 0, wait_s)
         return Standing(requests, usual.tokens)
 
     @abstractmethod
@@ -69,7 +70,7 @@ class Trouble(ABC):
         wait_s = None if retry_after == "none" else _USUAL_WAIT_S if retry_after == "usual" else retry_after
         reply = _proxy_page(status) if status in _PROXY_STATUSES else self.failure(status, wait_s).reply()
         if not isinstance(retry_after, str):
-            hint = {"retry-after": f"{retry_after:g}"}
+            hint = {"retry-after": f"{retry_after:.15g}"}
             if self.knows_milliseconds:
                 hint["retry-after-ms"] = str(round(retry_after * 1000))
             reply = Reply(reply.status, reply.body, {**reply.headers, **hint}, reply.content_type)

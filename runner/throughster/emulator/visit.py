@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from throughster.emulator.dialect import Stamp
     from throughster.emulator.exchange import Operation
+    from throughster.emulator.faults import Fault
     from throughster.emulator.quotas import Account, Standing
 
 __all__ = ["Visit"]
@@ -19,7 +20,7 @@ __all__ = ["Visit"]
 class Visit:
     """What is known so far. `standing`: what the reply's headers tell of the limits; None for what is usual.
 
-    `charged` and `used`: tokens, before the answer and in it.
+    `charged` and `used`: tokens, before the answer and in it. `fault`: what is to spoil the answer.
     """
 
     request: web.BaseRequest
@@ -29,3 +30,4 @@ class Visit:
     account: Account | None = None
     charged: int = 0
     used: int = 0
+    fault: Fault | None = None

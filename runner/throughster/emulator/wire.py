@@ -12,6 +12,7 @@ from throughster.emulator.exchange import RecordedRequest
 
 if TYPE_CHECKING:
     from throughster.emulator.exchange import Reply
+    from throughster.emulator.throughput import Writing
 
 __all__ = [
     "EVENT_STREAM",
@@ -54,16 +55,12 @@ def stream_response(events: list[bytes], headers: dict[str, str]) -> web.Respons
 
 
 async def send_at_pace(
-    request: web.BaseRequest, events: list[bytes], headers: dict[str, str], duration_s: float
+    request: web.BaseRequest, events: list[bytes], headers: dict[str, str], writing: Writing, tokens: float
 ) -> web.StreamResponse:
-    """Send one event after the other, evenly; `duration_s` is how long the whole stream takes."""
+    """Send one event after the other, evenly over so many tokens."""
     response = web.StreamResponse(headers={**headers, **EVENT_STREAM})
     await response.prepare(request)
-    clock = asyncio.get_running_loop()
-    begun = clock.time()
-    for number, one in enumerate(events):
-        wait_s = begun + number * duration_s / len(events) - clock.time()
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
+    for number, one in enumerate(events, 1):
+        await writing.reach(tokens * number / len(events))
         await response.write(one)
     return response
