@@ -33,7 +33,7 @@ def exit_code(summaries: Iterable[Summary]) -> int:
         return BUG
     if any(s.wrong for s in summaries):
         return WRONG
-    if any(s.provider_down or s.all_statuses["judge_error"] for s in summaries):
+    if any(s.lost or s.provider_down or s.all_statuses["judge_error"] for s in summaries):
         return INCOMPLETE
     if any(s.budget_spent for s in summaries):
         return OVER_BUDGET

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
 from throughster.cli.exits import OK, WRONG, exit_code
-from throughster.cli.loop import runner
+from throughster.cli.loop import loop_factory, runner
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
 from throughster.exchanges import Player, Recorder
 from throughster.reports.table import KINDS, write_report
 from throughster.running.launch import Caps, Outputs, check_outputs, execute
+from throughster.running.processes import Crew
 
 __all__ = ["run"]
 
@@ -32,6 +35,10 @@ __all__ = ["run"]
 @click.option(
     "--replay", type=click.Path(path_type=Path), metavar="DIR", help="Answer from these cassettes; send nothing."
 )
+@click.option(
+    "--processes", metavar="N", callback=lambda _, __, text: _count(text),
+    help="Work with N processes, or `auto`: one for each core.",
+)  # fmt: skip
 @click.option("--check", is_flag=True, help="Validate spec, templates, schemas and data columns; send nothing.")
 @click.option("--dry-run", is_flag=True, help="Also render every prompt, count calls and tokens; send nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
@@ -44,6 +51,7 @@ def run(
     max_requests: int | None,
     record: Path | None,
     replay: Path | None,
+    processes: int,
     check: bool,
     dry_run: bool,
     quiet: bool,
@@ -61,6 +69,8 @@ def run(
       throughster-run specs/translate.yaml --provider openai:gpt-4.1-mini --limit 3
       throughster-run specs/ --check
     """
+    if processes > 1 and (record is not None or replay is not None):
+        raise click.UsageError("--processes works without --record and --replay.")
     if record is not None and replay is not None:
         raise click.UsageError("--record and --replay exclude each other.")
     if not (check or dry_run):
@@ -82,15 +92,27 @@ def run(
     from throughster.cli.listen import listener
 
     emit = listener(screen, color=color, quiet=quiet, progress=not no_progress, verbose=verbose)
-    caps = Caps(max_requests, max_cost)
-    run = execute(
-        plans,
-        Outputs(outputs, write_report, resume=resume),
-        emit,
-        caps=caps,
-        tape=Recorder(record) if record is not None else tape,
-        handle_signals=True,
-    )
-    with runner() as loop:
-        summaries = loop.run(run)
+    crew = Crew(processes, plans, loop_factory()) if processes > 1 else None
+    with crew or nullcontext(), runner() as loop:
+        summaries = loop.run(
+            execute(
+                plans,
+                Outputs(outputs, write_report, resume=resume),
+                emit,
+                caps=Caps(max_requests, max_cost),
+                tape=Recorder(record) if record is not None else tape,
+                crew=crew,
+                handle_signals=True,
+            )
+        )
     return exit_code(summaries)
+
+
+def _count(text: str | None) -> int:
+    if text is None:
+        return 1
+    if text == "auto":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdecimal() or not 1 <= int(text) <= 256:
+        raise click.BadParameter(f"`{text}` is neither a number from 1 to 256 nor `auto`.")
+    return int(text)

@@ -65,6 +65,16 @@ class Budget:
     def spent_usd(self) -> float:
         return self._spent.usd
 
+    def shares(self, count: int) -> list[Budget]:
+        """The budget, divided among so many who spend it without knowing of each other."""
+        most, no_limit = self._most, float("inf")
+
+        def whole(amount: float, n: int) -> int | None:
+            return None if amount == no_limit else int(amount) // count + (n < int(amount) % count)
+
+        usd = None if most.usd == no_limit else most.usd / count
+        return [Budget(whole(most.calls, n), whole(most.tokens, n), usd) for n in range(count)]
+
     async def reserve(self, estimator: Estimator, size: int, most: int | None, price: Price | None) -> Amount:
         """Set aside what a request of `size` bytes may come to. Raises BudgetError when it does not fit any more."""
         while True:

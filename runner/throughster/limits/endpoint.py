@@ -14,19 +14,21 @@ from __future__ import annotations
 
 import random
 import threading
+from dataclasses import astuple
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet, WeakValueDictionary
 
 from throughster.limits.estimate import Estimator
 from throughster.limits.rate import Rate
+from throughster.types import Quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from throughster.errors import ProviderError
-    from throughster.types import Limits, Quota, Retry, Usage
+    from throughster.types import Limits, Retry, Usage
 
-__all__ = ["Endpoint", "Taken", "shared_endpoint"]
+__all__ = ["Endpoint", "Taken", "shared_endpoint", "take_share"]
 
 _BUDGET = 20.0
 _REGAIN = 2.0
@@ -149,8 +151,9 @@ class Endpoint:
 
     def observe(self, taken: Taken, quota: Quota, now: float) -> None:
         """What a reply's headers said of the limits."""
-        self.requests.observe(quota.limit_requests, quota.remaining_requests, taken.requests_then, now)
-        self.tokens.observe(quota.limit_tokens, quota.remaining_tokens, taken.tokens_then, now)
+        told = quota if _share == 1.0 else Quota(*(None if n is None else n * _share for n in astuple(quota)))
+        self.requests.observe(told.limit_requests, told.remaining_requests, taken.requests_then, now)
+        self.tokens.observe(told.limit_tokens, told.remaining_tokens, taken.tokens_then, now)
         self._tidy()
 
     def settle(self, taken: Taken, size: int, usage: Usage | None) -> None:
@@ -177,6 +180,15 @@ class Endpoint:
 
     def _tidy(self) -> None:
         self.is_quiet = self._closed_until is None and not self.requests.is_known and not self.tokens.is_known
+
+
+_share = 1.0
+
+
+def take_share(count: int) -> None:
+    """This process is one of so many that use the same limits: of what replies tell of them, its part is its own."""
+    global _share  # noqa: PLW0603 - a fact about the process
+    _share = 1.0 / count
 
 
 _endpoints: WeakValueDictionary[tuple[str, ...], Endpoint] = WeakValueDictionary()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from throughster.exchanges import Player, Recorder
     from throughster.limits import Budget
     from throughster.running.events import Emit, Event
-    from throughster.running.journal import Journal
+    from throughster.running.journal import Sink
     from throughster.running.plan import Plan, Target
     from throughster.running.result import Result
     from throughster.running.resume import Done
@@ -61,7 +61,7 @@ class Engine:
     """
 
     def __init__(
-        self, plan: Plan, journal: Journal, emit: Emit, *, done: Done | None = None, budget: Budget | None = None
+        self, plan: Plan, journal: Sink, emit: Emit, *, done: Done | None = None, budget: Budget | None = None
     ) -> None:
         self._plan = plan
         self._journal = journal

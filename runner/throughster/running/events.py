@@ -24,7 +24,8 @@ class Summary:
     recording, that ended it. `cached`: rows whose answer came from the cache.
     `provider_down`: rows that failed through the provider, not through themselves. `kept`: rows that an earlier run had
     answered; `whole`: the statuses of all rows in the output, theirs included. `budget_spent`: what ran out, in words.
-    `held_s`: seconds in which rows waited, by what for: concurrency, requests, tokens (per minute), server.
+    `lost`: a process that ended, in words. `held_s`: seconds in which rows waited, by what for: concurrency, requests,
+    tokens (per minute), server.
     """
 
     total: int | None = None
@@ -40,6 +41,7 @@ class Summary:
     bugs: int = 0
     kept: int = 0
     budget_spent: str = ""
+    lost: str = ""
     held_s: Counter[str] = field(default_factory=Counter)
     whole: Counter[str] | None = None
     wrong: ThroughsterError | None = None

@@ -15,7 +15,7 @@ import errno
 import fcntl
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from throughster.errors import SettingsError, ThroughsterError
 from throughster.running.result import to_line
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from throughster.running.result import Result
 
-__all__ = ["Journal", "JournalError", "fsync_folder", "lock_file", "write_all"]
+__all__ = ["Journal", "JournalError", "Sink", "fsync_folder", "lock_file", "write_all"]
 
 _SYNC_ROWS = 100
 _SYNC_S = 1.0
@@ -37,6 +37,23 @@ _BEHIND_BYTES = 64_000_000
 
 class JournalError(ThroughsterError):
     """Results could not be written; the run ends, and what was written stands."""
+
+
+class Sink(Protocol):
+    """Where an engine's results go."""
+
+    path: Path
+    failure: JournalError | None
+    on_failure: Callable[[], None] | None
+
+    @property
+    def is_behind(self) -> bool: ...
+
+    async def catch_up(self) -> None: ...
+
+    def write(self, result: Result) -> None: ...
+
+    def flush(self) -> None: ...
 
 
 class Journal:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from throughster.exchanges import Player, Recorder
     from throughster.running.events import Emit, Summary
     from throughster.running.plan import Plan
+    from throughster.running.processes import Crew, SharedRun
     from throughster.running.result import Result
     from throughster.running.resume import Done
 
@@ -85,22 +86,31 @@ async def execute(
     *,
     caps: Caps | None = None,
     tape: Recorder | Player | None = None,
+    crew: Crew | None = None,
     handle_signals: bool = False,
 ) -> list[Summary]:
-    """Run the plans one after another, over the tape if there is one.
+    """Run the plans one after another, over the tape if there is one, with the crew of processes if there is one.
 
     Raises JournalError when results cannot be written.
     """
     with using(tape):
-        return await _Run(plans, outputs, emit, caps or Caps(), handle_signals=handle_signals).execute()
+        return await _Run(plans, outputs, emit, caps or Caps(), crew, handle_signals=handle_signals).execute()
 
 
 class _Run:
     """One command: its journals, its budget, its signals."""
 
     def __init__(
-        self, plans: Sequence[Plan], outputs: Outputs, emit: Emit, caps: Caps, *, handle_signals: bool
+        self,
+        plans: Sequence[Plan],
+        outputs: Outputs,
+        emit: Emit,
+        caps: Caps,
+        crew: Crew | None,
+        *,
+        handle_signals: bool,
     ) -> None:
+        self._crew = crew
         self._plans = plans
         self._outputs = outputs
         self._emit = emit
@@ -141,15 +151,19 @@ class _Run:
         self._last = path
         journal = Journal(path, _nobody, resume=exists)
         budget = self._budget(plan)
-        engine = Engine(plan, journal, self._emit, done=done, budget=budget)
+        engine = (
+            Engine(plan, journal, self._emit, done=done, budget=budget)
+            if self._crew is None
+            else self._crew.run(plan, journal, self._emit, done=done, budget=budget)
+        )
         journal.announce = engine.announce
         try:
             with _signals(engine, active=self._handle_signals):
                 summary = await engine.run()
         finally:
             journal.close()
-        self._spent_calls += budget.spent_calls
-        self._spent_usd += budget.spent_usd
+        self._spent_calls += summary.sends
+        self._spent_usd += summary.cost_usd or 0.0
         if done is not None and done is not shared_done:
             summary.whole, summary.provider_down = tidy(path)
         if folder is not None:
@@ -247,7 +261,7 @@ def _write(journal: Path, path: Path, outputs: Outputs) -> None:
 class _signals:  # noqa: N801 - reads as the statement it is: with _signals(...)
     """While it is entered, the first signal interrupts the engine; a second one ends the process at once."""
 
-    def __init__(self, engine: Engine, *, active: bool) -> None:
+    def __init__(self, engine: Engine | SharedRun, *, active: bool) -> None:
         self._engine = engine
         self._active = active
 

@@ -180,6 +180,11 @@ class Plan:
         """Whether text is shown as it arrives: one streamed row on a terminal."""
         return self.stream and self.total == 1 and sys.stdout.isatty()
 
+    def part(self, n: int, count: int) -> Plan:
+        """Every `count`-th row from the `n`-th on, with that share of the limits: for one of several processes."""
+        targets = tuple(replace(target, limits=_share(target.limits, n, count)) for target in self.targets)
+        return replace(self, rows=self.rows.part(n, count), targets=targets)
+
     def describe(self) -> str:
         """In a few words: how many calls, of whom."""
         total = self.total
@@ -253,6 +258,19 @@ def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
         if PROVIDERS[target.provider].starts_emulator
     )
     return Plan(spec.name, file, spec, checked.prompt, checked.schema, checked.tools, rows, targets, notes)
+
+
+def _share(limits: Limits, n: int, count: int) -> Limits:
+    def share(per_minute: float | None) -> float | None:
+        return None if per_minute is None else per_minute / count
+
+    return limits.model_copy(
+        update={
+            "max_in_flight": max(1, (limits.max_in_flight + n) // count),
+            "requests_per_minute": share(limits.requests_per_minute),
+            "tokens_per_minute": share(limits.tokens_per_minute),
+        }
+    )
 
 
 def _target(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import hashlib
 import itertools
@@ -90,10 +91,22 @@ class Rows:
         ]
         self._choice = choice
         self._data_count = data_count
+        self._part = (0, 1)
+
+    def part(self, n: int, count: int) -> Rows:
+        """Every `count`-th of these rows, from the `n`-th on."""
+        part = copy.copy(self)
+        part._part = (n, count)  # noqa: SLF001 - of one of its own kind
+        return part
 
     @property
     def total(self) -> int | None:
         """How many rows an iteration gives; None where only reading tells."""
+        whole, (n, count) = self._whole, self._part
+        return None if whole is None else len(range(n, whole, count))
+
+    @property
+    def _whole(self) -> int | None:
         if self._choice.patterns or self._data_count is None:
             return None
         total = self._data_count * len(self._cells)
@@ -107,7 +120,8 @@ class Rows:
             rows = self._sample(rows)
         if self._choice.limit is not None:
             rows = itertools.islice(rows, self._choice.limit)
-        return rows
+        n, count = self._part
+        return rows if count == 1 else itertools.islice(rows, n, None, count)
 
     def _all(self) -> Iterator[Row]:
         ids = RowIds()
