@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from throughster.errors import StreamError
+from throughster.errors import ProviderError, StreamError
 from throughster.providers.values import as_text
 from throughster.sse import EventParser
 from throughster.types import FinishDelta, ReasoningDelta, TextDelta, ToolCallDelta, UsageDelta
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
     from throughster.exchanges import Streamed
     from throughster.providers.dialect import Assembler
+    from throughster.sse import Event
     from throughster.types import Delta, Response
 
 __all__ = ["TOKENS", "deltas_of", "read_deltas"]
 
 TOKENS = (TextDelta, ReasoningDelta, ToolCallDelta)
 """Deltas that carry something of the answer."""
+_PINGS = ("message", "ping", "keepalive")
+"""Events of these names, or of none, show that the answer goes on only by what they bring."""
 
 
 def deltas_of(response: Response) -> list[Delta]:
@@ -39,28 +43,45 @@ async def read_deltas(
 ) -> AsyncGenerator[list[Delta], None]:
     """The deltas of a stream, a list for each piece that brought events; `pieces` gets the bytes.
 
-    Raises StreamError when it ends too early.
+    Raises StreamError when it ends too early; every error has the text that had arrived as its `partial`.
     """
     parser = EventParser()
-    async for chunk in reply.chunks():
-        if pieces is not None:
-            pieces.append(chunk)
-        events = parser.feed(chunk)
-        if not events:
-            continue
-        deltas: list[Delta] = []
-        for event in events:
-            deltas += assembler.feed(event.data, event.event)
+    has_begun = False
+    with _keeping_text(assembler):
+        async for chunk in reply.chunks():
+            if pieces is not None:
+                pieces.append(chunk)
+            events = parser.feed(chunk)
+            if not events:
+                continue
+            deltas = _feed(assembler, events)
+            yield deltas
             if assembler.done:
+                await reply.drain()
                 break
-        yield deltas
+            if deltas or not has_begun or assembler.complete or any(event.event not in _PINGS for event in events):
+                reply.progress()
+            has_begun = True
+        if not assembler.complete and (last := parser.finish()) is not None:
+            yield assembler.feed(last.data, last.event)
+        if not assembler.complete:
+            missing = "[DONE] came without one" if assembler.done else "no finish reason, no [DONE]"
+            raise StreamError(f"The stream ended before the answer did: {missing}.")
+
+
+def _feed(assembler: Assembler, events: list[Event]) -> list[Delta]:
+    deltas: list[Delta] = []
+    for event in events:
+        deltas += assembler.feed(event.data, event.event)
         if assembler.done:
-            await reply.drain()
-            return
-        reply.progress()
-    if not assembler.complete and (last := parser.finish()) is not None:
-        yield assembler.feed(last.data, last.event)
-    if not assembler.complete:
-        raise StreamError(
-            "The stream ended before the answer did: no finish reason, no [DONE].", partial=assembler.text
-        )
+            break
+    return deltas
+
+
+@contextmanager
+def _keeping_text(assembler: Assembler) -> Iterator[None]:
+    try:
+        yield
+    except ProviderError as error:
+        error.partial = getattr(error, "partial", "") or assembler.text  # type: ignore[attr-defined]
+        raise

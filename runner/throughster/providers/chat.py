@@ -165,7 +165,7 @@ class Assembler:
     """Puts the chunks of a stream together. Only the first choice is read.
 
     `feed` takes one event's data and gives the deltas in it; `response` is the whole answer so far. `complete` tells
-    whether the stream may end here: a finish reason or `[DONE]` was seen.
+    whether the stream may end here: a finish reason was seen, or `[DONE]` after something of an answer.
     """
 
     def __init__(self) -> None:
@@ -188,7 +188,8 @@ class Assembler:
     def feed(self, data: bytes, event: str = "message") -> list[Delta]:
         """Raises the provider's error when the event is one, StreamError when it is no JSON object."""
         if data.startswith(b"[DONE]"):
-            self.done = self.complete = True
+            self.done = True
+            self.complete = self.complete or bool(self._text or self._reasoning or self._refusal or self._calls)
             return []
         if not data.strip():
             return []
