@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from functools import lru_cache
 from dataclasses import fields, is_dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
