@@ -247,3 +247,24 @@ def test_a_connection_that_nobody_takes_is_tried_and_then_said(ask, here):
     assert outcome.code == 3
     assert lines[0]["error"]["type"] == "TransportError"
     assert "No connection to" in outcome.err
+
+
+def test_open_files_are_allowed_for_or_said(process, here):
+    """Every connection is an open file: a soft limit is raised, and a hard one is told before anything is sent."""
+    import resource
+
+    (here / "rows.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(400)))
+    (here / "s.yaml").write_text(
+        "version: 1\nprovider: offline\nprompt: Say {{ n }}.\ndata: rows.jsonl\nconcurrency: 300\n"
+    )
+
+    def limit(soft, hard):
+        return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    raised = process("run", "s.yaml", "-q", "-o", "a.jsonl", preexec_fn=limit(128, 2048))
+    raised.communicate(timeout=60)
+    assert raised.returncode == 0
+    told = process("run", "s.yaml", "-q", "-o", "b.jsonl", preexec_fn=limit(128, 256))
+    _, words = told.communicate(timeout=60)
+    assert (told.returncode, "Lower --concurrency to 192" in words) == (2, True)
+    assert not (here / "b.jsonl").exists()
