@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "Attempt",
     "ChatRequest",
+    "CheckResult",
     "Delta",
     "FinishDelta",
     "Limits",
@@ -175,6 +176,17 @@ class Response:
     first_token_s: float | None = None
     cached: bool = False
     raw: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check said of the answer. `score`: 0 to 1. `path`: the part of the answer that it looked at."""
+
+    type: str
+    passed: bool
+    score: float
+    reason: str
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias
 import orjson
 from pydantic import TypeAdapter
 
-from throughster.types import Attempt, ToolCall, Usage
+from throughster.types import Attempt, CheckResult, ToolCall, Usage
 
-__all__ = ["STATUSES", "Failure", "Result", "result_json_schema", "to_line"]
+__all__ = ["STATUSES", "CheckResult", "Failure", "Result", "result_json_schema", "to_line"]
 
 Status: TypeAlias = Literal[
     "ok", "failed", "invalid", "truncated", "refused", "filtered", "error", "judge_error", "skipped"
@@ -29,17 +29,6 @@ class Failure:
     message: str
     http_status: int | None = None
     request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """What one check said of the answer. `score`: 0 to 1. `path`: the part of the answer that it looked at."""
-
-    type: str
-    passed: bool
-    score: float
-    reason: str
-    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
