@@ -14,6 +14,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal", "JournalError", "Sink", "fsync_folder", "lock_file", "write_all"]
 
+_LOCK_S = 1.0
 _SYNC_ROWS = 100
 _SYNC_S = 1.0
 _BEHIND_ROWS = 1000
@@ -194,15 +196,25 @@ def write_all(file: int, data: bytes) -> None:
 
 
 def lock_file(file: int, path: Path) -> None:
-    """Raises SettingsError where another process holds it. Where the file system has no locks, nothing is held."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        message = f"Another run is writing {path}. Wait for it to end, or name another file with -o."
-        raise SettingsError(message) from None
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
-            raise
+    """Raises SettingsError where another process holds it. Where the file system has no locks, nothing is held.
+
+    Linux may close a killed process's files a moment after its parent was told of its end, so a lock is waited for.
+    """
+    end = time.monotonic() + _LOCK_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                message = f"Another run is writing {path}. Wait for it to end, or name another file with -o."
+                raise SettingsError(message) from None
+            time.sleep(0.02)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
+                raise
+            return
+        else:
+            return
 
 
 def fsync_folder(folder: Path) -> None:
