@@ -14,7 +14,7 @@ LEVELS = {
     1: ("config", "paths", "redact", "sse", "strictjson"),
     2: ("limits", "retry", "transport", "schema", "yamltree", "providers", "prompts"),
     3: ("emulator", "exchanges", "inputs", "settings", "tools"),
-    4: ("client",),
+    4: ("checks", "client"),
     5: ("balance", "spec"),
     6: ("running",),
     7: ("bench", "hf_datasets", "reports"),
@@ -30,7 +30,8 @@ LAZY_ROOMS = {
 }  # a check of a spec needs no network
 LAZY = {
     "uvloop", "matplotlib.figure", "pyarrow", "pyarrow.parquet", "referencing", "referencing.jsonschema", "referencing.exceptions", "jsonschema",
-    "jsonschema.validators", "pydantic", "urllib.parse",
+    "jsonschema.validators", "pydantic", "urllib.parse", "re2", "jsonpath_rfc9535", "jsonpath_rfc9535.function_extensions",
+    "rapidfuzz.distance", "rouge_score.rouge_scorer", "sacrebleu.metrics.bleu",
 }  # fmt: skip
 
 
