@@ -17,7 +17,7 @@ LEVELS = {
     4: ("checks", "client"),
     5: ("balance", "spec"),
     6: ("running",),
-    7: ("bench", "hf_datasets", "reports"),
+    7: ("bench", "hf_datasets", "regression", "reports"),
     8: ("cli", "__init__"),
     9: ("__main__",),
 }

@@ -1,0 +1,163 @@
+"""Two folded results, held against each other: what has changed, and whether it is a regression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from throughster.regression.decide import Decision, decide
+from throughster.regression.drift import Drift, drift
+from throughster.regression.groups import Group, compare_groups
+from throughster.regression.statistics import Pair, case_p, corrected
+from throughster.regression.suite import SuiteChange, suite_change
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from throughster.regression.cases import CaseKey, CaseOutcome
+
+    Common: TypeAlias = Sequence[tuple[CaseOutcome, CaseOutcome]]
+
+__all__ = ["CaseChange", "Comparison", "Kind", "compare"]
+
+Kind: TypeAlias = Literal["newly failing", "newly passing", "changed", "same"]
+
+_QUANTITIES = (("latency_s", "latencies_s"), ("cost_usd", "costs_usd"), ("tokens", "tokens"))
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChange:
+    """A case of both runs. `p`: of its drop alone; `p_corrected`: for the number of cases; None without answers.
+
+    `is_certain`: whether its drop is beyond chance. `is_other_request`: whether it was asked something else.
+    """
+
+    before: CaseOutcome
+    after: CaseOutcome
+    kind: Kind
+    p: float | None
+    p_corrected: float | None
+    is_certain: bool
+    is_other_request: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came of it. `reasons`: why the verdict is what it is, in words; `notes`: what a reader should know beside.
+
+    `suite`: None where no case has answers in both runs. `new`, `missing`: cases of one run only.
+    """
+
+    verdict: Decision
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    alpha: float
+    tolerance: float
+    suite: SuiteChange | None
+    cases: tuple[CaseChange, ...]
+    new: tuple[CaseOutcome, ...]
+    missing: tuple[CaseOutcome, ...]
+    groups: tuple[Group, ...]
+    drifts: tuple[Drift, ...]
+
+    def of_kind(self, kind: Kind) -> tuple[CaseChange, ...]:
+        return tuple(change for change in self.cases if change.kind == kind)
+
+
+def compare(
+    before: Mapping[CaseKey, CaseOutcome],
+    after: Mapping[CaseKey, CaseOutcome],
+    *,
+    alpha: float = 0.05,
+    tolerance: float = 0.0,
+) -> Comparison:
+    """`before`: the baseline. `alpha`: the chance of a false alarm; `tolerance`: a drop up to it is no regression.
+
+    Where each run has one spec, or one label, and it is not the same, cases are matched without it.
+    """
+    earlier, later, notes = _matched(before, after)
+    common = [(earlier[key], case) for key, case in later.items() if key in earlier]
+    pairs = [_pair(one, other) for one, other in common]
+    compared = [pair for pair in pairs if pair is not None]
+    suite = suite_change(compared, alpha, tolerance) if compared else None
+    changes = _changes(common, pairs, alpha)
+    verdict, reasons = decide(suite, len(common), alpha, tolerance)
+    values = [(name, [(getattr(one, f), getattr(other, f)) for one, other in common]) for name, f in _QUANTITIES]
+    drifts = (drift(name, of_cases, alpha) for name, of_cases in values)
+    return Comparison(
+        verdict,
+        (*reasons, *(_reasons_of_cases(changes) if verdict != "regression" else ())),
+        (*notes, *_notes_of_repeats(common)),
+        alpha,
+        tolerance,
+        suite,
+        changes,
+        tuple(case for key, case in later.items() if key not in earlier),
+        tuple(case for key, case in earlier.items() if key not in later),
+        compare_groups([after for _, after in common], pairs, alpha, tolerance),
+        tuple(one for one in drifts if one is not None),
+    )
+
+
+def _pair(before: CaseOutcome, after: CaseOutcome) -> Pair | None:
+    if not before.answered or not after.answered:
+        return None
+    return Pair(before.passed, before.answered, after.passed, after.answered)
+
+
+def _matched(
+    before: Mapping[CaseKey, CaseOutcome], after: Mapping[CaseKey, CaseOutcome]
+) -> tuple[dict[CaseKey, CaseOutcome], dict[CaseKey, CaseOutcome], list[str]]:
+    earlier, later, notes = dict(before), dict(after), []
+    for field, noun in (("spec", "spec"), ("label", "provider")):
+        one = {getattr(key, field) for key in earlier}
+        other = {getattr(key, field) for key in later}
+        if len(one) == len(other) == 1 and one != other:
+            notes.append(f"The {noun} is not the same: {one.pop()} before, {other.pop()} after.")
+            earlier = {key._replace(**{field: ""}): case for key, case in earlier.items()}
+            later = {key._replace(**{field: ""}): case for key, case in later.items()}
+    return earlier, later, notes
+
+
+def _changes(common: Common, pairs: Sequence[Pair | None], alpha: float) -> tuple[CaseChange, ...]:
+    found = iter(corrected([pair for pair in pairs if pair is not None], alpha))
+    changes = []
+    for (before, after), pair in zip(common, pairs, strict=True):
+        p = None if pair is None else case_p(pair)
+        p_corrected = None if pair is None else next(found)
+        is_certain = p_corrected is not None and p_corrected <= alpha
+        is_other = before.digest != after.digest
+        changes.append(CaseChange(before, after, _kind(before, after), p, p_corrected, is_certain, is_other))
+    return tuple(changes)
+
+
+def _kind(before: CaseOutcome, after: CaseOutcome) -> Kind:
+    if before.verdict == after.verdict:
+        return "same"
+    if before.is_passing and after.verdict == "fail":
+        return "newly failing"
+    if before.verdict == "fail" and after.is_passing:
+        return "newly passing"
+    return "changed"
+
+
+def _reasons_of_cases(changes: Sequence[CaseChange]) -> tuple[str, ...]:
+    certain = sum(change.is_certain for change in changes)
+    if not certain:
+        return ()
+    return (f"But {certain:,} {'case has' if certain == 1 else 'cases have'} dropped beyond chance.",)
+
+
+def _notes_of_repeats(common: Common) -> list[str]:
+    notes = []
+    errors = [(sum(pair[n].errors for pair in common), when) for n, when in enumerate(("before", "after"))]
+    if told := ", ".join(f"{count:,} {when}" for count, when in errors if count):
+        notes.append(f"Repeats without an answer count neither as passed nor as failed: {told}.")
+    for n, when in enumerate(("before", "after")):
+        repeats = {pair[n].answered + pair[n].errors for pair in common}
+        if len(repeats) > 1:
+            notes.append(
+                f"Not all cases {when} were asked equally often ({min(repeats)} to {max(repeats)} times). Where "
+                f"repeats were left out because the outcome was decided, the pass rates are not exact."
+            )
+    return notes

@@ -1,0 +1,44 @@
+"""Results files, written as a run would, from how often each case passed."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from throughster.running.result import CheckResult, Result, to_line
+from throughster.types import Usage
+
+FIELDS = {
+    "spec": "suite", "label": "offline:canned", "provider": "offline", "model": "canned", "deployment": None,
+    "digest": "d", "vars": {}, "status": "ok", "usage": Usage(10, 5, 15), "cost_usd": 0.001, "latency_s": 1.0,
+}  # fmt: skip
+FAILED_CHECK = (CheckResult("icontains", False, 0.0, "no such word"),)
+
+
+def result_line(row, repeat, **given):
+    """One line of a results file."""
+    fields = {**FIELDS, "id": f"case-{row}", **given}
+    if fields["status"] == "failed":
+        fields.setdefault("checks", FAILED_CHECK)
+    extra = {name: fields.pop(name) for name in ("tags", "name") if name in fields}
+    line = to_line(Result(row=row, repeat=repeat, **fields))
+    return orjson.dumps({**orjson.loads(line), **extra}) + b"\n" if extra else line
+
+
+@pytest.fixture
+def results(tmp_path):
+    """`results("a.jsonl", [(5, 5), (4, 5)])`: a file of cases that passed so many of so many repeats; gives its path.
+
+    `fields(row, repeat)`: what its lines have beside that.
+    """
+
+    def write(name, tallies, fields=lambda row, repeat: {}):
+        path = tmp_path / name
+        with path.open("wb") as file:
+            for row, (passed, repeats) in enumerate(tallies):
+                for repeat in range(repeats):
+                    status = "ok" if repeat < passed else "failed"
+                    file.write(result_line(row, repeat, **{"status": status, **fields(row, repeat)}))
+        return path
+
+    return write
