@@ -120,6 +120,7 @@ def test_lines_reach_the_disk_in_batches(tmp_path, monkeypatch):
                 await asyncio.sleep(0.01)
             during = len(synced)
             journal.write(result(250))
+            await asyncio.sleep(0)
             while journal._unsynced_rows:
                 await asyncio.sleep(0.01)
             return during

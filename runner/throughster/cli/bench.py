@@ -173,7 +173,7 @@ def _of_spec(path: str, given: dict[str, Any]) -> tuple[Calls, Load] | None:
     if any(problem.severity == "error" for problem in problems) or len(plans) != 1:
         return None
     plan = plans[0]
-    prompts = [plan.prompt.render(row.vars) for row in islice(plan.rows, _MOST_PROMPTS)]
+    prompts = [plan.messages(row) for row in islice(plan.rows, _MOST_PROMPTS)]
     options = {
         "schema": plan.schema, "strategy": plan.strategy, "tools": plan.tools, "tool_choice": plan.tool_choice,
     }  # fmt: skip

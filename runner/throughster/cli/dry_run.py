@@ -29,7 +29,7 @@ def dry_run(plans: Sequence[Plan], *, color: str, screen: str) -> int:
         rows, characters, failures = 0, 0, 0
         for row in plan.rows:
             try:
-                messages = plan.prompt.render(row.vars)
+                messages = plan.messages(row)
             except RequestError as error:
                 failures += 1
                 click.echo(printable(f"{plan.file}: row {row.index}: {error}"), err=True)

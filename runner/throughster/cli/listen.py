@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -59,6 +60,8 @@ def _summary(name: str, summary: Summary) -> dict[str, object]:
         "kept": summary.kept,
         "held_s": {name: round(seconds, 3) for name, seconds in summary.held_s.items()},
         "elapsed_s": round(summary.elapsed_s, 3),
+        "tests": None if summary.verdicts is None else [asdict(case) for case in summary.verdicts],
+        "grader": None if summary.grader is None else asdict(summary.grader),
         "stopped_by": summary.stopped_by or None,
     }
 

@@ -33,7 +33,7 @@ def render(screen: str, color: str, **choice: Any) -> int:
     for plan in plans:
         for row in plan.rows:
             try:
-                messages = plan.prompt.render(row.vars)
+                messages = plan.messages(row)
             except RequestError as error:
                 click.echo(printable(f"{plan.file}: row {row.index}: {error}"), err=True)
                 code = WRONG

@@ -28,13 +28,14 @@ _OPTIONS = (
     click.option(
         "--data", type=click.Path(path_type=Path), metavar="FILE", help="Rows from this file instead of the spec's."
     ),
+    click.option("--no-tests", is_flag=True, help="Run the spec's data, although it has tests."),
     click.option("--var", "variables", multiple=True, metavar="K=V", help="Set a variable for every row. Repeatable."),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Run the first N rows."),
     click.option("--sample", type=click.IntRange(1), metavar="N", help="Run N rows drawn at random."),
     click.option("--seed", type=int, default=0, metavar="S", help="Seed of --sample.", show_default=True),
     click.option(
         "--filter", "filters", multiple=True, metavar="GLOB",
-        help="Run rows whose id, or `variable=value`, fits; `tag:NAME` takes the specs with that tag. Repeatable.",
+        help="Run rows whose id, or `variable=value`, fits; `tag:NAME`: specs, or tests, with that tag. Repeatable.",
     ),
     click.option("--provider", metavar="NAME[:MODEL]", help="Ask this provider instead of the spec's."),
     click.option("--model", metavar="M", help="Ask this model."),
@@ -66,6 +67,7 @@ def prepared(
     *,
     specs: Sequence[str],
     data: Path | None,
+    no_tests: bool = False,
     variables: Sequence[str],
     limit: int | None,
     sample: int | None,
@@ -96,6 +98,7 @@ def prepared(
         overrides.append(Override(("repeat",), repeat, f"--repeat {repeat}"))
     options = Options(
         data=data,
+        tests=not no_tests,
         variables=dict(_variable(text) for text in variables),
         choice=Choice(
             patterns=tuple(f for f in filters if not f.startswith("tag:")), sample=sample, seed=seed, limit=limit

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from throughster.emulator import Answers, Emulator
     from throughster.providers.base import Provider
     from throughster.settings import Address, TokenProvider
+    from throughster.types import Usage
 
 __all__ = ["Interface"]
 
@@ -209,6 +210,10 @@ class Interface(Calls):
     async def list_models(self) -> list[str]:
         """See `Calls.list_models`."""
         return await (await self.open()).list_models()
+
+    async def embed(self, texts: Sequence[str]) -> tuple[list[list[float]], Usage | None]:
+        """One vector for each text, from the service's `/embeddings`, and what that took. Raises ProviderError."""
+        return await (await self.open()).embed(texts)
 
     async def open(self) -> Sender:
         """What sends for the running event loop; starts the emulator where the provider is one."""

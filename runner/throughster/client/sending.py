@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from throughster.providers.base import Provider
     from throughster.settings import Address
     from throughster.transport import Reply, Transport
-    from throughster.types import Attempt, Delta, Limits, Response, Retry, Timeout
+    from throughster.types import Attempt, Delta, Limits, Response, Retry, Timeout, Usage
 
     OnDelta: TypeAlias = Callable[[Delta], None]
 
@@ -262,6 +262,18 @@ class Sender:
             if name in headers:
                 kept[name] = redact(headers[name], self.wire.secrets)
         return kept
+
+    async def embed(self, texts: Sequence[str]) -> tuple[list[list[float]], Usage | None]:
+        """One vector for each text, and what they took."""
+        course = Course(self, [])
+        while True:
+            async with course:
+                reply = await self.wire.embeddings(texts)
+                course.heard(reply.headers)
+                if reply.status != 200:
+                    raise self.wire.error(reply.status, reply.headers, reply.body)
+                return self.wire.vectors_in(reply, len(texts))
+            await course.wait()
 
     async def list_models(self) -> list[str]:
         """Model names, as the service lists them."""

@@ -15,9 +15,10 @@ from yarl import URL
 from throughster.errors import ProviderError, ServerError, TransportError
 from throughster.exchanges import CASE, TAPE, Request, playing
 from throughster.redact import redact
+from throughster.types import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from throughster.client.learning import Learned
@@ -168,6 +169,27 @@ class Wire:
         """The reply to the question for models."""
         place = self._place("/models", self.address.model or "", f"{self._provider.name} /models")
         return await self.send(place, b"", "GET")
+
+    async def embeddings(self, texts: Sequence[str]) -> Reply:
+        """The reply to the question for vectors of these texts."""
+        model = self.address.model
+        place = self._place("/embeddings", model or "", f"{self._provider.name} /embeddings {model or ''}")
+        return await self.send(place, orjson.dumps({"model": model, "input": list(texts)}))
+
+    def vectors_in(self, reply: Reply, count: int) -> tuple[list[list[float]], Usage | None]:
+        """The vectors of a reply, in order. Raises ServerError where there are not so many."""
+        try:
+            told = orjson.loads(reply.body)
+            ordered = sorted(told["data"], key=lambda entry: entry["index"])
+            vectors = [[float(number) for number in entry["embedding"]] for entry in ordered]
+            tokens = int((told.get("usage") or {}).get("prompt_tokens") or 0)
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+            message = f"{self._provider.title} replied with no embeddings."
+            raise ServerError(message, http_status=200, retryable=False) from error
+        if len(vectors) != count:
+            message = f"{self._provider.title} replied with {len(vectors)} embeddings of {count} texts."
+            raise ServerError(message, http_status=200, retryable=False)
+        return vectors, Usage(tokens, 0, tokens) if tokens else None
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         """The error that a reply with this status is."""

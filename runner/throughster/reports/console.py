@@ -40,6 +40,7 @@ _HELD_BY = {
     "tokens": "tokens per minute",
     "server": "the server",
 }
+_VERDICT_STYLE = {"pass": "green", "flaky": "yellow", "fail": "red", "error": "red"}
 _STYLE = {"ok": "green", "failed": "red", "invalid": "red", "error": "red", "skipped": "yellow"}
 
 
@@ -186,8 +187,35 @@ class ConsoleReport:
             if held := _held_line(event.summary):
                 self._out.print(held, soft_wrap=True)
         self._print_failures(event.summary)
+        self._print_tests(event.summary)
         if not self._quiet:
             self._out.print(f"Results: {event.journal}", soft_wrap=True)
+
+    def _print_tests(self, summary: Summary) -> None:
+        """Every test that did not simply pass, and how many did."""
+        if summary.verdicts is None:
+            return
+        for case in summary.verdicts:
+            if case.verdict != "pass":
+                style = _VERDICT_STYLE[case.verdict]
+                place = f"{case.file}:{case.line}: " if case.line else ""
+                told = f"{place}{case.verdict} {case.passed}/{case.asked}: {case.id} on {case.label}"
+                reason = f": {one_line(case.reason, 300)}" if case.reason else ""
+                self._err.print(Text(self._safe(f"  {told}{reason}"), style=style), soft_wrap=True)
+        for name, why in summary.left_out.items():
+            self._err.print(Text(self._safe(f"  skipped: {name}{f': {why}' if why else ''}"), style="yellow"))
+        if not self._quiet:
+            counts: Counter[str] = Counter(case.verdict for case in summary.verdicts)
+            parts = [f"{counts[verdict]:,} {verdict}" for verdict in _VERDICT_STYLE if counts[verdict]]
+            if summary.left_out:
+                parts.append(f"{len(summary.left_out):,} skipped")
+            tests = f"{_many(len(summary.verdicts), 'test')}: {', '.join(parts)}"
+            if summary.grader is not None:
+                bill = summary.grader
+                cost = "" if bill.cost_usd is None else f", {bill.cost_usd:.4f} USD"
+                tests += f"; judging took {_many(bill.calls, 'call')}, {bill.usage.total_tokens:,} tokens{cost}"
+            style = "bold green" if counts["pass"] == len(summary.verdicts) else "bold"
+            self._out.print(tests, style=style, soft_wrap=True)
 
     def _print_failures(self, summary: Summary) -> None:
         for reason, count in self._failures.most_common(_SHOWN_FAILURES):
@@ -298,7 +326,9 @@ def _cell(value: Any) -> str:
 def _reason(result: Result) -> str:
     if result.error is not None:
         return f"{result.status}: {one_line(result.error.message, 300)}"
+    failed = next((check.reason for check in result.checks if not check.passed), "")
     words = {
+        "failed": one_line(failed, 300),
         "truncated": "the answer was cut at the token limit (finish_reason `length`); raise max_tokens",
         "refused": f"the model refused: {one_line(result.refusal or '', 200)}",
         "filtered": "the provider's content filter stopped the answer",

@@ -27,6 +27,7 @@ async def arun(
     spec_path: str | os.PathLike[str],
     *,
     data: str | os.PathLike[str] | None = None,
+    tests: bool = True,
     variables: Mapping[str, Any] | None = None,
     limit: int | None = None,
     sample: int | None = None,
@@ -64,6 +65,7 @@ async def arun(
         given.append(Override(("concurrency", "max_in_flight"), concurrency, f"concurrency={concurrency!r}"))
     options = Options(
         data=None if data is None else Path(data),
+        tests=tests,
         variables=dict(variables or {}),
         choice=Choice(patterns=tuple(filters), sample=sample, seed=seed, limit=limit),
         api_base=api_base,

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from throughster.errors import BudgetError, CassetteError, SpecError, ThroughsterError
 from throughster.exchanges import CASE, TAPE, Case
 from throughster.limits import Watch
+from throughster.running.cases import CaseOutcome
 from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, Summary, TextArrived
+from throughster.running.examine import answer_of, compare, examine
 from throughster.running.outcome import Outcomes, is_everybodys, is_providers, status_of
 from throughster.running.result import Failure
 from throughster.types import TextDelta
@@ -22,10 +24,12 @@ from throughster.types import TextDelta
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from throughster.checks import Answer
     from throughster.client import Question
     from throughster.exchanges import Player, Recorder
     from throughster.limits import Budget
     from throughster.running.events import Emit, Event
+    from throughster.running.grader import Grader
     from throughster.running.journal import Sink
     from throughster.running.plan import Plan, Target
     from throughster.running.result import Result
@@ -51,6 +55,7 @@ class _Lane:
     outcomes: Outcomes
     items: Iterator[tuple[Row, int]]
     closed: str = ""
+    cases: dict[str, CaseOutcome] = field(default_factory=dict)
     workers: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -73,6 +78,8 @@ class Engine:
         self._lanes: list[_Lane] = []
         self._sending: set[asyncio.Task[object]] = set()
         self._tape = TAPE.get()
+        self._judge: Grader | None = None
+        self._held: dict[tuple[str, int], dict[str, tuple[Result, Answer]]] = {}
 
     async def run(self) -> Summary:
         """Raises JournalError when results cannot be written; everything else ends in results and the summary."""
@@ -81,8 +88,14 @@ class Engine:
         self._emit(RunStarted(plan.name, plan.file, plan.labels, plan.total, str(self._journal.path), plan.notes, done))
         self._journal.on_failure = self._cancel_all
         try:
+            if plan.grader is not None:
+                self._judge = plan.grader.open(self._budget)
+                self._summary.grader = self._judge.bill
             await asyncio.gather(*(self._run_lane(target) for target in plan.targets))
         finally:
+            self._write_incomparable()
+            if self._judge is not None:
+                await self._judge.close()
             self._journal.flush()
             self._summary.elapsed_s = time.monotonic() - began_at
         if self._journal.failure is not None:
@@ -173,9 +186,17 @@ class Engine:
                     raise end
 
     def _items(self) -> Iterator[tuple[Row, int]]:
-        for row in self._plan.rows:
-            for repeat in range(self._plan.repeat):
-                yield row, repeat
+        """Row by row; tests repeat by repeat, so that what is decided early need not be asked to the end."""
+        cases = self._plan.cases
+        if cases is None:
+            for row in self._plan.rows:
+                for repeat in range(self._plan.repeat):
+                    yield row, repeat
+            return
+        for repeat in range(max((row.case.repeat for row in cases if row.case is not None), default=0)):
+            for row in cases:
+                if row.case is not None and repeat < row.case.repeat:
+                    yield row, repeat
 
     async def _next(self, lane: _Lane) -> tuple[Row, int] | None:
         """The next row that is not done, or None where there is none."""
@@ -191,6 +212,10 @@ class Engine:
                 self._summary.wrong = error
                 self._stop(str(error))
                 return None
+            if row.case is not None and row.id in lane.cases and lane.cases[row.id].is_decided(row.case):
+                self._summary.decided += self._plan.stops_early
+                if self._plan.stops_early:
+                    continue
             target = lane.target
             if self._done is None or not self._done.has(
                 self._plan.name, row.id, target.label, repeat, target.digest_of(row)
@@ -211,10 +236,36 @@ class Engine:
                 result = await self._ask(lane, row, repeat)
                 if self._tape is not None and result.status != "skipped":
                     self._finish_tape(self._tape, case)
-                self._journal.write(result)
+                await self._write(lane, row, result)
         except asyncio.CancelledError:
             if not self._stopping and not lane.closed:
                 raise
+
+    async def _write(self, lane: _Lane, row: Row, result: Result) -> None:
+        """To the journal; answers to a test that compares them when the last of them is there."""
+        if row.case is None:
+            self._journal.write(result)
+            return
+        lane.cases.setdefault(row.id, CaseOutcome()).add(result.status)
+        if not any(check.is_comparative for check in row.case.checks):
+            self._journal.write(result)
+            return
+        answer = answer_of(result, self._plan.messages(row), has_output=self._plan.schema is not None)
+        group = self._held.setdefault((row.id, result.repeat), {})
+        group[result.label] = (result, answer)
+        if len(group) == len(self._plan.targets):
+            del self._held[row.id, result.repeat]
+            assert self._judge is not None
+            for compared in await compare(list(group.values()), row.case, self._judge):
+                self._journal.write(compared)
+
+    def _write_incomparable(self) -> None:
+        """Answers whose rivals never came: they are kept, and asked again by the next run."""
+        for group in self._held.values():
+            for result, _ in group.values():
+                why = Failure("NotCompared", "The other answers to compare with are missing.")
+                self._journal.write(replace(result, status="skipped", error=result.error or why))
+        self._held.clear()
 
     def _finish_tape(self, tape: Recorder | Player, case: Case) -> None:
         try:
@@ -236,7 +287,7 @@ class Engine:
             self._emit(AttemptFailed(lane.target.label, row.index, attempt.error or ""))
 
         try:
-            messages: list[Message] = self._plan.prompt.render(row.vars)
+            messages: list[Message] = self._plan.messages(row)
             response = await lane.question.ask(
                 messages,
                 on_delta=self._show if self._plan.live else None,
@@ -254,7 +305,7 @@ class Engine:
             self._summary.provider_down += is_providers(error)
             if is_everybodys(error):
                 self._close(lane, str(error))
-            return lane.outcomes.failed(row, repeat, error)
+            return await self._examined(row, lane.outcomes.failed(row, repeat, error))
         except asyncio.CancelledError:
             if self._summary.signal is None and lane.closed:
                 why = Failure("NotAsked", f"No more rows were asked: {lane.closed}")
@@ -265,7 +316,19 @@ class Engine:
             self._summary.bugs += 1
             reason = Failure("Bug", f"A bug in Throughster: {type(error).__name__}: {error}")
             return lane.outcomes.result(row, repeat, "error", error=reason)
-        return lane.outcomes.answered(row, repeat, response, status_of(response))
+        return await self._examined(row, lane.outcomes.answered(row, repeat, response, status_of(response)))
+
+    async def _examined(self, row: Row, result: Result) -> Result:
+        """With what the checks of a test say."""
+        if row.case is None:
+            return result
+        try:
+            answer = answer_of(result, self._plan.messages(row), has_output=self._plan.schema is not None)
+            return await examine(result, answer, row.case, self._judge)
+        except BudgetError as error:
+            self._summary.budget_spent = str(error)
+            self._stop(str(error))
+            return replace(result, status="skipped", error=Failure("BudgetError", str(error)))
 
     def _skipped(
         self,

@@ -11,6 +11,8 @@ from throughster.types import Usage
 
 if TYPE_CHECKING:
     from throughster.errors import ThroughsterError
+    from throughster.running.cases import CaseVerdict
+    from throughster.running.grader import Bill
     from throughster.running.result import Result
 
 __all__ = ["AttemptFailed", "Emit", "Event", "RowFinished", "RunFinished", "RunStarted", "Summary", "TextArrived"]
@@ -24,8 +26,10 @@ class Summary:
     recording, that ended it. `cached`: rows whose answer came from the cache.
     `provider_down`: rows that failed through the provider, not through themselves. `kept`: rows that an earlier run had
     answered; `whole`: the statuses of all rows in the output, theirs included. `budget_spent`: what ran out, in words.
-    `lost`: a process that ended, in words. `held_s`: seconds in which rows waited, by what for: concurrency, requests,
-    tokens (per minute), server.
+    `decided`: repeats that were not asked, since the verdict could not change; `grader`: what judging took; `left_out`:
+    tests that were skipped, with the reason; `verdicts`:
+    what became of each test at each provider, None where no tests are run. `lost`: a process that ended, in words.
+    `held_s`: seconds in which rows waited, by what for: concurrency, requests, tokens (per minute), server.
     """
 
     total: int | None = None
@@ -42,6 +46,10 @@ class Summary:
     kept: int = 0
     budget_spent: str = ""
     lost: str = ""
+    decided: int = 0
+    grader: Bill | None = None
+    verdicts: tuple[CaseVerdict, ...] | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
     held_s: Counter[str] = field(default_factory=Counter)
     whole: Counter[str] | None = None
     wrong: ThroughsterError | None = None

@@ -11,17 +11,20 @@ import signal
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from throughster.errors import SettingsError
 from throughster.exchanges import using
 from throughster.limits import Budget
+from throughster.running.cases import verdicts_of
 from throughster.running.engine import Engine
 from throughster.running.journal import Journal
 from throughster.running.resume import newest_journal, read_done, tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from throughster.exchanges import Player, Recorder
     from throughster.running.events import Emit, Summary
@@ -166,6 +169,9 @@ class _Run:
         self._spent_usd += summary.cost_usd or 0.0
         if done is not None and done is not shared_done:
             summary.whole, summary.provider_down = tidy(path)
+        if plan.cases is not None:
+            summary.left_out = plan.cases.skipped
+            summary.verdicts = verdicts_of(plan.cases, plan.labels, _lines(path, plan.name))
         if folder is not None:
             _write_named(plan, folder, path, outputs)
         engine.finish()
@@ -184,6 +190,15 @@ class _Run:
         calls = _least(own.calls if own else None, None if caps.calls is None else caps.calls - self._spent_calls)
         usd = _least(own.usd if own else None, None if caps.usd is None else caps.usd - self._spent_usd)
         return Budget(None if calls is None else int(calls), own.tokens if own else None, usd)
+
+
+def _lines(journal: Path, spec: str) -> Iterator[dict[str, Any]]:
+    """The results of one spec."""
+    with journal.open("rb") as file:
+        for line in file:
+            result = orjson.loads(line)
+            if result["spec"] == spec:
+                yield result
 
 
 def _count_once(summaries: Sequence[Summary], journal: Path) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from throughster.errors import Problem, SpecError
 from throughster.exchanges.cache import Cache
 from throughster.providers import PROVIDERS
+from throughster.running.cases import Cases, with_turns
+from throughster.running.grader import GraderPlan
 from throughster.running.rows import Choice, Rows, content_hash
 from throughster.running.values import Types
 from throughster.spec.check import Checked, Outside, check_spec
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from throughster.spec import Override, Spec
     from throughster.spec.model import ProviderSpec
     from throughster.tools import Tool
-    from throughster.types import Limits, Price, Retry, Timeout, Usage
+    from throughster.types import Limits, Message, Price, Retry, Timeout, Usage
 
 __all__ = ["Options", "Plan", "Target", "prepare"]
 
@@ -42,6 +44,7 @@ class Options:
     """
 
     data: Path | None = None
+    tests: bool = True
     variables: Mapping[str, Any] = field(default_factory=dict)
     choice: Choice = field(default_factory=Choice)
     tags: tuple[str, ...] = ()
@@ -54,11 +57,12 @@ class Options:
     @property
     def outside(self) -> Outside:
         return Outside(
-            self.data,
-            self.variables,
-            self.api_base,
-            self.hosts,
-            self.provider,
+            data=self.data,
+            tests=self.tests,
+            variables=self.variables,
+            api_base=self.api_base,
+            hosts=self.hosts,
+            provider=self.provider,
             priced=self.priced,
             keyless=self.keyless,
         )
@@ -133,9 +137,26 @@ class Plan:
     prompt: PromptTemplate
     schema: AnswerSchema | None
     tools: tuple[Tool, ...]
-    rows: Rows
+    rows: Rows | Cases
     targets: tuple[Target, ...]
     notes: tuple[str, ...]
+    grader: GraderPlan | None = None
+
+    @property
+    def cases(self) -> Cases | None:
+        """The tests, where they are what is run."""
+        return self.rows if isinstance(self.rows, Cases) else None
+
+    def messages(self, row: Row) -> list[Message]:
+        """What is asked with this row. Raises PromptError."""
+        return with_turns(self.prompt.render(row.vars), row.case)
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether a test is asked no more once its verdict cannot change; a comparison wants every repeat."""
+        return self.spec.baseline is None and not any(
+            check.is_comparative for row in self.cases or () if row.case is not None for check in row.case.checks
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -169,6 +190,8 @@ class Plan:
     @property
     def rows_per_target(self) -> int | None:
         """Questions per target."""
+        if isinstance(self.rows, Cases):
+            return self.rows.questions
         return None if self.rows.total is None else self.rows.total * self.repeat
 
     @property
@@ -205,7 +228,7 @@ def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Optio
         if loaded.spec is None or loaded.document is None:
             continue
         spec = loaded.spec
-        if options.tags and not set(options.tags) & set(spec.tags):
+        if options.tags and not set(options.tags) & _tags(spec, options):
             continue
         if options.api_base is not None and len(spec.each_provider) > 1:
             problems.append(
@@ -216,7 +239,11 @@ def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Optio
         problems += checked.problems
         if any(problem.severity == "error" for problem in (*loaded.problems, *checked.problems)):
             continue
-        plan = _plan(spec, str(path), checked, options)
+        try:
+            plan = _plan(spec, str(path), checked, options)
+        except SpecError as error:
+            problems += error.problems
+            continue
         problem = _check_rows(plan, options)
         if problem is None:
             plans.append(plan)
@@ -225,6 +252,14 @@ def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Optio
     if not plans and not any(problem.severity == "error" for problem in problems):
         problems.append(Problem("", 0, 0, f"No spec has the tag {' or '.join(options.tags)}; nothing was selected."))
     return plans, problems
+
+
+def _tags(spec: Spec, options: Options) -> set[str]:
+    """Of the spec, and of its tests where these are run; those of a file of tests are not known yet."""
+    tags = set(spec.tags)
+    if spec.tests is not None and options.tests and options.data is None:
+        tags |= set(options.tags) if isinstance(spec.tests, str) else {tag for t in spec.tests for tag in t.tags}
+    return tags
 
 
 def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
@@ -242,22 +277,43 @@ def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
         for provider, addresses, answers in zip(spec.each_provider, checked.addresses, checked.answers, strict=True)
     )
     defaults = {name: declared.default for name, declared in spec.inputs.items() if declared.has_default}
-    rows = Rows(
-        checked.source,
-        under={**defaults, **spec.vars},
-        matrix={name: list(values) for name, values in spec.matrix.items()},
-        over=options.variables,
-        choice=options.choice,
-        data_count=checked.scan.count if checked.scan else 1,
-        types=Types(spec.inputs),
-        name=file,
-    )
+    under = {**defaults, **spec.vars}
+    matrix = {name: list(values) for name, values in spec.matrix.items()}
+    rows: Rows | Cases
+    if checked.cases:
+        tags = () if set(options.tags) & set(spec.tags) else options.tags
+        rows = Cases(
+            checked.cases,
+            under=under,
+            shared=spec.default_test.vars,
+            matrix=matrix,
+            over=options.variables,
+            choice=options.choice,
+            tags=tags,
+            repeat=spec.repeat,
+            pass_rate=spec.pass_rate,
+            types=Types(spec.inputs),
+        )
+    else:
+        rows = Rows(
+            checked.source,
+            under=under,
+            matrix=matrix,
+            over=options.variables,
+            choice=options.choice,
+            data_count=checked.scan.count if checked.scan else 1,
+            types=Types(spec.inputs),
+            name=file,
+        )
+    grader = None
+    if checked.grader is not None and spec.grader is not None:
+        grader = GraderPlan(spec.grader, checked.grader, spec.timeout, spec.retry)
     notes = tuple(
         f"{target.label}: the answers are canned; no model is asked."
         for target in targets
         if PROVIDERS[target.provider].starts_emulator
     )
-    return Plan(spec.name, file, spec, checked.prompt, checked.schema, checked.tools, rows, targets, notes)
+    return Plan(spec.name, file, spec, checked.prompt, checked.schema, checked.tools, rows, targets, notes, grader)
 
 
 def _share(limits: Limits, n: int, count: int) -> Limits:
@@ -310,6 +366,11 @@ def _target(
 
 def _check_rows(plan: Plan, options: Options) -> Problem | None:
     """Nothing selected is an error, never a green run; nor is a value of another type than `inputs` declares."""
+    if plan.cases is not None:
+        if plan.cases.total:
+            return None
+        what = "every test is left out" if plan.cases.skipped else "no test fits --filter"
+        return Problem(plan.file, 0, 0, f"Nothing would be run: {what}.")
     if any(declared.type != "string" for declared in plan.spec.inputs.values()) and plan.rows.total is not None:
         try:
             for _ in plan.rows:

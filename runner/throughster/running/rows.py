@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from throughster.inputs import RowSource
+    from throughster.running.cases import Case
     from throughster.running.values import Types
 
 __all__ = ["Choice", "Row", "RowIds", "Rows", "content_hash"]
@@ -27,12 +28,16 @@ __all__ = ["Choice", "Row", "RowIds", "Rows", "content_hash"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`index` counts from 0 over all rows of the spec, chosen or not. `content`: the hash of `vars`; `id` shows it."""
+    """`index` counts from 0 over all rows of the spec, chosen or not. `content`: the hash of `vars`; `id` shows it.
+
+    `case`: of a test, whose checks and earlier turns are part of `content`.
+    """
 
     index: int
     id: str
     vars: dict[str, Any]
     content: int
+    case: Case | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from throughster.prompts import PromptTemplate
 from throughster.providers import DIALECTS, PROVIDERS
 from throughster.schema import check_schema
 from throughster.settings import Address, parse_address, resolve_address
+from throughster.spec.check_cases import CheckedCase, case_source, check_cases
 from throughster.spec.check_schema import check_output_schema
 from throughster.spec.check_templates import check_prompt
 from throughster.spec.check_variables import check_variables
@@ -50,13 +51,15 @@ _NOT_PARAMS = {
 class Outside:
     """What the command line, or the caller, says beside the spec.
 
-    `data`: rows from this file instead of the spec's. `variables`: values for every row, over all others. `api_base`:
-    where to call, whatever the spec says. `hosts`: hosts that keys may go to. `provider`: whom to ask instead of the
-    spec's provider, and `origins`: which option set which key, so that messages do not blame the spec. `priced`:
-    every provider must have a price. `keyless`: nothing will be sent, so that no key and no address is missing.
+    `data`: rows from this file instead of the spec's. `tests`: whether a spec's tests are run. `variables`: values for
+    every row, over all others. `api_base`: where to call, whatever the spec says. `hosts`: hosts that keys may go to.
+    `provider`: whom to ask instead of the spec's provider, and `origins`: which option set which key, so that messages
+    do not blame the spec. `priced`: every provider must have a price. `keyless`: nothing will be sent, so that no key
+    and no address is missing.
     """
 
     data: Path | None = None
+    tests: bool = True
     variables: Mapping[str, Any] = field(default_factory=dict)
     api_base: str | None = None
     hosts: tuple[str, ...] = ()
@@ -71,6 +74,7 @@ class Checked:
     """A spec's parts, ready to use. A part is None, or missing, where a problem stands in its way.
 
     `addresses`: for each provider its places, several where it has `deployments`. `tools`: in wire-independent form.
+    `cases`: of a spec whose tests are run; `grader`: where its judge is.
     """
 
     problems: tuple[Problem, ...]
@@ -81,6 +85,8 @@ class Checked:
     addresses: tuple[tuple[Address, ...], ...]
     answers: tuple[Answers | None, ...]
     tools: tuple[Tool, ...] = ()
+    cases: tuple[CheckedCase, ...] = ()
+    grader: Address | None = None
 
 
 def check_spec(spec: Spec, document: Document, outside: Outside) -> Checked:
@@ -99,32 +105,56 @@ class _Check:
 
     def run(self) -> Checked:
         providers = self._spec.each_provider
-        addresses = tuple(tuple(self._addresses(n, provider)) for n, provider in enumerate(providers))
+        addresses = tuple(
+            tuple(self._addresses(self._spec.provider_path(n), provider)) for n, provider in enumerate(providers)
+        )
         answers = tuple(self._answers(n, provider) for n, provider in enumerate(providers))
         messages, problems = check_prompt(self._spec.prompt, self._document, self._base, self._root)
         self._problems += problems
         prompt = None if problems else PromptTemplate(tuple(message for message, _ in messages))
         schema, problems = check_output_schema(self._spec.output, self._document, self._base, self._root)
         self._problems += problems
-        source, scan = self._rows()
+        cases: tuple[CheckedCase, ...] = ()
+        if self._runs_tests:
+            cases, problems = check_cases(self._spec, self._document, self._base, self._root, self._outside.variables)
+            self._problems += problems
+        source, scan = self._rows(cases)
         self._problems += check_variables(
             self._spec,
             self._document,
             messages,
             scan,
             self._outside.variables,
-            own_data=self._outside.data is None,
+            own_data=self._outside.data is None and not self._runs_tests,
             is_whole=prompt is not None,
         )
         self._check_budget(addresses)
         tools = tuple(self._tools())
         secrets = [text for _, value in find_secrets(self._document.value()) for text in secret_texts(value)]
         return Checked(
-            tuple(hide_secrets(self._problems, secrets)), prompt, schema, source, scan, addresses, answers, tools
+            tuple(hide_secrets(self._problems, secrets)),
+            prompt,
+            schema,
+            source,
+            scan,
+            addresses,
+            answers,
+            tools,
+            cases,
+            self._grader(),
         )
 
-    def _addresses(self, n: int, spec: ProviderSpec) -> Iterator[Address]:
-        path = self._spec.provider_path(n)
+    @property
+    def _runs_tests(self) -> bool:
+        return self._spec.tests is not None and self._outside.tests and self._outside.data is None
+
+    def _grader(self) -> Address | None:
+        """Where the judge of the tests is."""
+        if self._spec.grader is None or not self._runs_tests:
+            return None
+        return next(self._addresses(("grader", "provider"), self._spec.grader.provider), None)
+
+    def _addresses(self, path: tuple[str | int, ...], spec: ProviderSpec) -> Iterator[Address]:
         provider = PROVIDERS[spec.name]
         for name, home in _NOT_PARAMS.items():
             if name in spec.params:
@@ -228,10 +258,14 @@ class _Check:
             self._problems += error.problems
         return None
 
-    def _rows(self) -> tuple[RowSource | None, Scan | None]:
+    def _rows(self, cases: tuple[CheckedCase, ...]) -> tuple[RowSource | None, Scan | None]:
         outside, data = self._outside.data, self._spec.data
         try:
-            if outside is not None:
+            if self._runs_tests:
+                if not cases:
+                    return None, None
+                source: RowSource = case_source(self._spec, cases)
+            elif outside is not None:
                 source = open_rows(outside, name=str(outside))
             elif data is None:
                 return None, None

@@ -48,6 +48,7 @@ __all__ = [
     "TestSpec",
     "ToolChoiceSpec",
     "ToolSpec",
+    "TurnSpec",
 ]
 
 OUTPUT_EXTENSIONS = (".jsonl", ".csv", ".parquet", ".html", ".xml", ".md")
@@ -112,7 +113,7 @@ class CheckSpec(SpecModel):
 
     type: NonEmptyText
     """Which check; `not-` in front negates it."""
-    value: PlainValue = None
+    value: Any = None
     """What to compare with."""
     threshold: float | None = None
     """The limit: a score, seconds, USD or tokens, as the check has it."""
@@ -131,6 +132,17 @@ class DefaultTestSpec(SpecModel):
     """Values for every test."""
     checks: Annotated[tuple[CheckSpec, ...], Field(strict=False, alias="assert")] = ()
     """Checks for every test."""
+    threshold: Share | None = None
+    """The weighted score that the checks together must reach; without it each of them must pass."""
+
+
+class TurnSpec(SpecModel):
+    """An earlier turn of a conversation. Its text is taken as it is."""
+
+    role: Literal["user", "assistant"]
+    """Who said it."""
+    content: NonEmptyText
+    """What was said."""
 
 
 class TestSpec(DefaultTestSpec):
@@ -144,6 +156,16 @@ class TestSpec(DefaultTestSpec):
     """What it is about."""
     tags: Annotated[tuple[NonEmptyText, ...], Field(strict=False)] = ()
     """Words to choose it by."""
+    messages: Annotated[tuple[TurnSpec, ...], Field(strict=False)] = ()
+    """Earlier turns, between the prompt's system message and its question."""
+    repeat: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """How often it is asked; without it as often as the spec says."""
+    pass_rate: Share | None = None
+    """Share of its repeats that must pass; without it as the spec says."""
+    skip: bool | NonEmptyText = False
+    """Leave it out, and why."""
+    only: bool = False
+    """Leave out all others."""
 
 
 class BudgetSpec(SpecModel):
@@ -162,6 +184,8 @@ class GateSpec(SpecModel):
 
     pass_rate: Share | None = None
     """Share of cases that must pass."""
+    groups: dict[str, Share] = Field(default_factory=dict)
+    """The same for parts of them: `tag:NAME`, or a variable, each of whose values makes a group."""
     max_cost_usd: Annotated[float, Field(ge=0)] | None = None
     """What the run may cost."""
     max_p95_latency_s: Positive | None = None
@@ -175,6 +199,23 @@ class BaselineSpec(SpecModel):
     """Its results (.jsonl)."""
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """Chance of a false alarm that the comparison accepts."""
+    tolerance: Share = 0.0
+    """A drop of the pass rate up to this is no regression."""
+    on_cannot_tell: Literal["warn", "fail"] = "warn"
+    """What to do when there are too few repeats to tell."""
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_FREE_KEYS = BeforeValidator(strip_free_keys)
+_CONCURRENCY = ShortForm(
+    _is_count,
+    lambda count: {"max_in_flight": count},
+    "a whole number or a mapping",
+    {"type": "integer", "minimum": 1, "maximum": 100_000},
+)
 
 
 class GraderSpec(SpecModel):
@@ -182,12 +223,10 @@ class GraderSpec(SpecModel):
 
     provider: Provider
     """Whom to ask."""
-    repeat: Count = 1
-    """How often each answer is judged."""
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    repeat: Annotated[int, Field(ge=1, le=100)] = 1
+    """How often each answer is judged; the mean of the scores counts."""
+    concurrency: Annotated[Limits, _CONCURRENCY] = Limits()
+    """How many judgements are under way at once: a number, or a mapping."""
 
 
 def _check_spec_name(name: str) -> str:
@@ -217,13 +256,6 @@ def _check_distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-_FREE_KEYS = BeforeValidator(strip_free_keys)
-_CONCURRENCY = ShortForm(
-    _is_count,
-    lambda count: {"max_in_flight": count},
-    "a whole number or a mapping",
-    {"type": "integer", "minimum": 1, "maximum": 100_000},
-)
 _Row: TypeAlias = dict[str, DataValue]
 _OutputName: TypeAlias = Annotated[
     str,

@@ -33,12 +33,8 @@ class Unbuilt:
 
 
 NOT_BUILT: tuple[Unbuilt, ...] = (
-    Unbuilt("tests"),
-    Unbuilt("default_test"),
-    Unbuilt("pass_rate"),
     Unbuilt("gate"),
     Unbuilt("baseline"),
-    Unbuilt("grader"),
     Unbuilt("outputs", endings=(".html", ".xml", ".md")),
 )
 """A feature that lands deletes its row here; nothing else knows of it."""
