@@ -49,6 +49,18 @@ def test_every_type_refuses_an_entry_that_lacks_what_it_needs(kind):
             "",
         ),
         ({"type": "contains", "value": "x", "metric": ""}, ("metric",), "`metric` must be a name", ""),
+        (
+            {"type": "bleu", "value": "x", "threshold": 2},
+            ("threshold",),
+            "`threshold` of `bleu` must be a number from 0 to 1,",
+            "",
+        ),
+        (
+            {"type": "cost", "threshold": -1},
+            ("threshold",),
+            "`threshold` of `cost` must be a number from 0, found -1.",
+            "USD",
+        ),
         ({"type": "contains", "value": None}, (), "`contains` needs a `value`.", ""),
     ],
     ids=str,
@@ -69,7 +81,7 @@ def test_everything_wrong_is_told_at_once_and_what_is_good_is_compiled():
         ]
     )
     assert [issue.at for issue in issues] == [(0, "weigth"), (0, "path"), (0, "threshold"), (2,), (2, "value")]
-    assert [check.type for check in checks] == ["is-json"]
+    assert [(check.type, check.index) for check in checks] == [("is-json", 1)]
 
 
 def test_what_is_null_is_not_given_and_free_keys_are_free():

@@ -105,7 +105,7 @@ def test_everything_that_is_wrong_in_a_group_is_told_with_its_place():
     assert [(issue.at, issue.message) for issue in issues_of(wrong)] == [
         ((0, "value", 0, "type"), "There is no check `contians`."),
         ((0, "value", 1, "value", 0), "`contains` needs a `value`."),
-        ((0, "value", 1, "value", 1), "`cost` needs a `threshold`: the most USD."),
+        ((0, "value", 1, "value", 1), "`cost` needs a `threshold`: USD at most."),
     ]
 
 

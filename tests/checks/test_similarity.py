@@ -88,6 +88,12 @@ def test_what_cannot_be_compared(kind):
     assert_cannot_be_evaluated(entry, "a " * 60_000, "at most 100,000 are compared")
 
 
+def test_texts_whose_comparison_would_take_minutes_are_not_compared():
+    entry = {"type": "rouge", "value": "a " * 5_000, "threshold": 0.5}
+    assert_cannot_be_evaluated(entry, "a " * 5_000, "5,000 words and 5,000 of the reference are too many to compare")
+    assert passes({**entry, "value": "a " * 50}, "a " * 50)
+
+
 @pytest.mark.parametrize("kind", ["levenshtein", "rouge", "bleu", "similar"])
 def test_the_threshold_and_the_reference_are_needed(kind):
     assert f"`{kind}` needs a `threshold`" in issue_of({"type": kind, "value": "a"}).message

@@ -23,7 +23,7 @@ def verdict(*entries, threshold=None):
         ([A, {**Z, "weight": 0}], None, True, 1, "all 1 checks passed"),
         ([A, Z], 0.5, True, 0.5, "score 0.5 is at least 0.5; 1 of 2 checks failed"),
         ([A, Z], 0.6, False, 0.5, "score 0.5 is less than 0.6; 1 of 2 checks failed"),
-        ([{**A, "weight": 0.1}, {**B, "weight": 0.2}, {**Z, "weight": 0.7}], 0.3, True, 0.3, "score 0.3 is at least"),
+        ([{**A, "weight": 0.7}, {**B, "weight": 0.1}, {**Z, "weight": 0.2}], 0.8, True, 0.8, "score 0.8 is at least"),
     ],
 )
 def test_the_verdict(entries, threshold, passed, score, reason):

@@ -66,6 +66,7 @@ class Check:
 
     `make`: gives what runs, for the variables of a case. `needs`: what it cannot do without, of "grader", "embeddings",
     "stream", "price" and "rivals" (several answers to the same case). `uses`: the variables in its value.
+    `index`: the place of its entry in the list.
     """
 
     type: str
@@ -76,6 +77,7 @@ class Check:
     path: JsonPath | None = None
     needs: frozenset[str] = frozenset()
     uses: tuple[Use, ...] = field(default=(), repr=False)
+    index: int = 0
 
     @property
     def is_graded(self) -> bool:

@@ -14,7 +14,7 @@ from throughster.checks.entry import ABSENT, Entry, Place
 from throughster.checks.expression import expr_uses
 from throughster.checks.installed import installed_types
 from throughster.checks.jsonpath import JsonPath, JsonPathProblem
-from throughster.checks.kinds import INSTALLED, KINDS, Kind
+from throughster.checks.kinds import INSTALLED, KINDS, Kind, Threshold
 from throughster.checks.templates import compile_value
 from throughster.names import did_you_mean
 from throughster.prompts.text import kind_of
@@ -76,7 +76,7 @@ class _Compiler:
             before = self._errors()
             check = self._one(entry, (*at, index), group)
             if check is not None and self._errors() == before:
-                checks.append(check)
+                checks.append(replace(check, index=index))
         return tuple(checks)
 
     def _errors(self) -> int:
@@ -203,7 +203,8 @@ class _Compiler:
                 self._tell(at, f"`{name}` needs a `threshold`: {known.what}.")
             return 0.0 if known.is_needed else None
         if not _is_number(found) or not known.least <= found <= known.most:
-            self._tell((*at, "threshold"), f"`threshold` of `{name}` must be {known.what}, found {shown(found)}.")
+            message = f"`threshold` of `{name}` must be a number{_span(known)}, found {shown(found)}."
+            self._tell((*at, "threshold"), message, f"It is {known.what}.")
             return 0.0
         if name in ("latency", "first-token") and found >= _LONG_S:
             message = f"`threshold` of `{name}` is in seconds: {found:g} s are {found / 60:g} minutes."
@@ -233,6 +234,11 @@ def _probe(kind: Kind, entry: Entry) -> None:
 
 def _not_yet(_values: Mapping[str, Any]) -> Any:
     raise AssertionError
+
+
+def _span(threshold: Threshold) -> str:
+    least = f" from {threshold.least:g}" if math.isfinite(threshold.least) else ""
+    return f"{least} to {threshold.most:g}" if math.isfinite(threshold.most) else least
 
 
 def _is_number(value: Any) -> bool:

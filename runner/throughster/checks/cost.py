@@ -51,6 +51,6 @@ def _at_most(entry: Entry, measured: Callable[[Answer], float | None], unit: str
         if value is None:
             raise Unanswerable(unknown)
         passed = value <= most
-        return Outcome.of(passed, f"{value:.6g} {unit} is {'within' if passed else 'more than'} {most:.6g} {unit}")
+        return Outcome.of(passed, f"{value:.6g} {unit}, {'within' if passed else 'more than'} the {most:.6g} allowed")
 
     return run

@@ -40,13 +40,13 @@ class Kind:
     needs: frozenset[str] = frozenset()
 
 
-_SCORE = Threshold("the least score, from 0 to 1", most=1.0)
-_SCORE_IF_ANY = Threshold("the least score, from 0 to 1", is_needed=False, most=1.0)
+_SCORE = Threshold("the least score", most=1.0)
+_SCORE_IF_ANY = Threshold("the least score", is_needed=False, most=1.0)
 _GRADER = frozenset({"grader"})
 
 
 def _measure(make: Callable[[Entry], Run], what: str, *needs: str) -> Kind:
-    return Kind(make, "none", Threshold(f"the most {what}"), has_path=False, needs=frozenset(needs))
+    return Kind(make, "none", Threshold(f"{what} at most"), has_path=False, needs=frozenset(needs))
 
 
 KINDS: dict[str, Kind] = {
@@ -60,7 +60,7 @@ KINDS: dict[str, Kind] = {
     "is-json": Kind(structure.is_json, "optional", is_template=False),
     "json-schema": Kind(structure.json_schema, is_template=False),
     "word-count": Kind(text.word_count),
-    "levenshtein": Kind(similarity.levenshtein, threshold=Threshold("the greatest distance, in characters")),
+    "levenshtein": Kind(similarity.levenshtein, threshold=Threshold("characters that may differ")),
     "rouge": Kind(similarity.rouge, threshold=_SCORE),
     "bleu": Kind(similarity.bleu, threshold=_SCORE),
     "similar": Kind(similarity.similar, threshold=_SCORE, needs=frozenset({"embeddings"})),

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["bleu", "levenshtein", "rouge", "similar"]
 
 _A_REFERENCE = "the text to compare with"
-_LONGEST = 100_000  # characters; the comparisons take time in proportion to the product of the lengths
+_LONGEST = 100_000  # characters
+_MOST_PAIRS = 4_000_000  # of words, for each of which ROUGE-L keeps a number: a second, and 32 MB
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 
 
@@ -47,11 +48,20 @@ def rouge(entry: Entry) -> Run:
         from rouge_score.rouge_scorer import RougeScorer
     except ImportError:
         raise _missing(entry) from None
-    scorer = RougeScorer(["rougeL"], tokenizer=_Words())
+    words = _Words()
+    scorer = RougeScorer(["rougeL"], tokenizer=words)
     reference = entry.text(_A_REFERENCE)
-    if not _Words().tokenize(reference):
+    count = len(words.tokenize(reference))
+    if not count:
         entry.refuse_value("a text with words in it")
-    return _scored(entry, lambda text: float(scorer.score(reference, text)["rougeL"].fmeasure))
+
+    def score_of(text: str) -> float:
+        found = len(words.tokenize(text))
+        if found * count > _MOST_PAIRS:
+            raise Unanswerable(f"{found:,} words and {count:,} of the reference are too many to compare")
+        return float(scorer.score(reference, text)["rougeL"].fmeasure)
+
+    return _scored(entry, score_of)
 
 
 class _Words:
