@@ -82,14 +82,14 @@ def _tables(comparison: Comparison) -> list[Table]:
     is_worse = comparison.verdict == "regression"
     failing = comparison.of_kind("newly failing")
     dropped = [change for change in comparison.cases if change.is_certain and change.kind != "newly failing"]
-    changed = [change for change in comparison.of_kind("changed") if not change.is_certain]
+    unknown = [change for change in comparison.of_kind("changed") if "error" in _verdicts(change)]
     tables += [
         _cases(title, found, comparison)
         for title, found in (
             ("Newly failing" if is_worse else "Newly failing, which alone decides nothing", failing),
             ("Dropped beyond chance, not newly failing", dropped),
             ("Newly passing", comparison.of_kind("newly passing")),
-            ("Changed otherwise", changed),
+            ("Without the answers that decide in one run", unknown),
         )
         if found
     ]
@@ -172,6 +172,10 @@ def _only_once(comparison: Comparison, show: Callable[[str], str]) -> Iterable[s
         if found:
             names = ", ".join(show(_name(case)) for case in found[:5]) + (", ..." if len(found) > 5 else "")
             yield f"{title}, and not compared: {_many(len(found), 'case')} ({names})."
+
+
+def _verdicts(change: CaseChange) -> tuple[str, str]:
+    return change.before.verdict, change.after.verdict
 
 
 def _chance(change: CaseChange) -> str:
