@@ -1,0 +1,60 @@
+"""`throughster diff A B`: whether the later of two results is worse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import orjson
+
+from throughster.cli.exits import FAILED, OK
+from throughster.errors import SettingsError
+from throughster.regression import compare, fold
+from throughster.regression.plain import as_plain
+from throughster.regression.tables import headline, markdown, text
+
+__all__ = ["diff"]
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_SHARE = click.FloatRange(0, 1)
+_TONES = {"regression": "red", "no regression": "green", "cannot tell": "yellow"}
+
+
+@click.command()
+@click.argument("before", metavar="A", type=_FILE)
+@click.argument("after", metavar="B", type=_FILE)
+@click.option(
+    "--alpha", type=click.FloatRange(0, 0.5, min_open=True, max_open=True), default=0.05, show_default=True,
+    help="The chance of a false alarm.",
+)  # fmt: skip
+@click.option("--tolerance", type=_SHARE, default=0.0, show_default=True, help="A drop up to this is no regression.")
+@click.option(
+    "--pass-rate", type=_SHARE, default=1.0, show_default=True, help="Share of a case's repeats that must pass."
+)
+@click.option("--format", "screen", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+def diff(before: Path, after: Path, alpha: float, tolerance: float, pass_rate: float, screen: str) -> int:
+    """Compare two results files (.jsonl): whether B is worse than A, or only differs by chance.
+
+    Exits with 1 where B is a regression.
+
+    \b
+    Example:
+      throughster diff baselines/translate.jsonl runs/translate/20261125T120000Z/results.jsonl
+    """
+    earlier, later = fold(before, pass_rate=pass_rate), fold(after, pass_rate=pass_rate)
+    found = compare(earlier, later, alpha=alpha, tolerance=tolerance)
+    if not found.cases:
+        raise SettingsError(
+            f"{before} and {after} have no case in common, so there is nothing to compare. A case is the same where "
+            f"`spec`, `id` and `label` are."
+        )
+    if screen == "json":
+        click.echo(orjson.dumps(as_plain(found)))
+    elif screen == "markdown":
+        click.echo(markdown(found), nl=False)
+    else:
+        click.echo(click.style(headline(found), fg=_TONES[found.verdict], bold=True))
+        click.echo(text(found), nl=False)
+    if found.verdict == "cannot tell" and screen != "text":
+        click.echo(f"Warning: cannot tell. {' '.join(found.reasons)}", err=True)
+    return FAILED if found.verdict == "regression" else OK
