@@ -37,11 +37,12 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
-def resolve_inside(root: Path, base: Path, relative: str) -> Path:
+def resolve_inside(root: Path, base: Path, relative: str, *, must_exist: bool = True) -> Path:
     """Return the real path of the regular file that `relative` names, seen from the folder `base`.
 
     Links are followed before the check, so none leads out of `root`. Raises `PathProblem` for what lies outside
-    `root`, below a hidden or system folder, does not exist, or is not a regular file.
+    `root`, below a hidden or system folder, does not exist, or is not a regular file. Without `must_exist` it may be a
+    file that is still to be written.
     """
     real_root, real = _real(root, relative), _real(base / relative, relative)
     if not relative.strip() or "\0" in relative:
@@ -55,7 +56,8 @@ def resolve_inside(root: Path, base: Path, relative: str) -> Path:
         raise PathProblem(
             f"`{relative}` leads to the hidden `{hidden}`, which is not read. Use a name without the dot."
         )
-    _check_regular(real, relative)
+    if must_exist or real.exists():
+        _check_regular(real, relative)
     return real
 
 

@@ -44,6 +44,9 @@ provider:
     BASE + "concurrency: 5\n",
     BASE + "concurrency: {max_in_flight: 5, adaptive: false}\n",
     BASE + "concurrency: {requests_per_minute: 500, tokens_per_minute: 90000.5}\n",
+    BASE + "gate: {pass_rate: 0.9, groups: {language: 1}, max_cost_usd: 0, max_p95_latency_s: 3}\n",
+    BASE + "baseline: {file: a.jsonl, alpha: 0.1, tolerance: 0.05, on_cannot_tell: fail}\n",
+    BASE + "outputs: [a.xml, b.md]\n",
     BASE + "cache: on\n",
     BASE + "tests: [{id: a, vars: {b: 1}, assert: [{type: contains, value: x, weight: 2}], skip: later, tags: [t]}]\n",
     BASE + "tests: cases.csv\ndefault_test: {threshold: 0.5, assert: [{type: is-json}]}\npass_rate: 0.5\n",
@@ -86,11 +89,7 @@ BAD = [
     BASE + "outputs: [../a.csv]\n",
 ]
 UNBUILT = [
-    "gate: {}",
-    "baseline: {file: a.jsonl}",
     "outputs: [a.html]",
-    "outputs: [a.md]",
-    "outputs: [a.xml]",
 ]
 
 

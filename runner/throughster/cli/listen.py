@@ -31,7 +31,15 @@ def listener(screen: str, *, color: str, quiet: bool, progress: bool, verbose: b
 
     def both(event: Event) -> None:
         console(event)
-        if isinstance(event, RowFinished) and event.result.status != "ok":
+        if isinstance(event, RunFinished):
+            for case in event.summary.verdicts or ():
+                if case.verdict in ("fail", "error"):
+                    told = _escape(one_line(f"{case.passed}/{case.asked} passed: {case.reason}", 400))
+                    place = f"file={_escape(case.file)},line={case.line}," if case.line else ""
+                    click.echo(
+                        f"::error {place}title={_escape(case.id)}::{case.verdict} on {_escape(case.label)}: {told}"
+                    )
+        elif isinstance(event, RowFinished) and event.result.status != "ok" and not event.result.checks:
             result = event.result
             why = one_line(result.error.message, 400) if result.error else result.status
             click.echo(f"::error title={_escape(result.spec)}::row {result.row}: {result.status}: {_escape(why)}")

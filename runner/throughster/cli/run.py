@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import orjson
 
-from throughster.cli.exits import OK, WRONG, exit_code
+from throughster.cli.decide import check_baselines, decide
+from throughster.cli.decide import update_baseline as write_baseline
+from throughster.cli.exits import FAILED, OK, WRONG, exit_code
 from throughster.cli.loop import loop_factory, runner
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
 from throughster.exchanges import Player, Recorder
-from throughster.reports.table import KINDS, write_report
+from throughster.reports.files import KINDS, write_report
 from throughster.running.launch import Caps, Outputs, check_outputs, execute
 from throughster.running.processes import Crew
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from throughster.cli.decide import Decision
+    from throughster.running.events import Summary
+    from throughster.running.plan import Plan
 
 __all__ = ["run"]
 
@@ -39,6 +50,13 @@ __all__ = ["run"]
     "--processes", metavar="N", callback=lambda _, __, text: _count(text),
     help="Work with N processes, or `auto`: one for each core.",
 )  # fmt: skip
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Compare with these results.",
+)
+@click.option("--update-baseline", is_flag=True, help="Make this run the baseline.")
 @click.option("--check", is_flag=True, help="Validate spec, templates, schemas and data columns; send nothing.")
 @click.option("--dry-run", is_flag=True, help="Also render every prompt, count calls and tokens; send nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
@@ -52,6 +70,8 @@ def run(
     record: Path | None,
     replay: Path | None,
     processes: int,
+    baseline: Path | None,
+    update_baseline: bool,
     check: bool,
     dry_run: bool,
     quiet: bool,
@@ -76,7 +96,12 @@ def run(
     if not (check or dry_run):
         check_outputs(outputs, tuple(KINDS), resume=resume)
     tape = Player(replay) if replay is not None else None
-    plans, problems = prepared(**choice, priced=max_cost is not None, keyless=tape is not None)
+    plans, problems = prepared(
+        **choice,
+        priced=max_cost is not None,
+        keyless=tape is not None,
+        compared=baseline is not None or update_baseline,
+    )
     print_problems(problems, screen, color)
     if any(problem.severity == "error" for problem in problems) or not plans:
         return WRONG
@@ -89,6 +114,7 @@ def run(
             for plan in plans:
                 click.echo(f"{plan.file}: OK ({plan.describe()})")
         return OK
+    check_baselines(plans, baseline, update=update_baseline)
     from throughster.cli.listen import listener
 
     emit = listener(screen, color=color, quiet=quiet, progress=not no_progress, verbose=verbose)
@@ -105,7 +131,17 @@ def run(
                 handle_signals=True,
             )
         )
-    return exit_code(summaries)
+    decisions = {}
+    for plan, summary in zip(plans, summaries, strict=False):  # a run that was stopped has fewer
+        decision = decide(plan, summary, baseline, update=update_baseline)
+        if decision is not None:
+            decisions[id(summary)] = decision.is_met
+            _show(decision, screen, color=color, quiet=quiet)
+            _add_to_summaries(decision, outputs, plan, summary)
+    code = exit_code(summaries, decisions)
+    if update_baseline:
+        _update_baselines(plans, summaries, baseline, code)
+    return code
 
 
 def _count(text: str | None) -> int:
@@ -116,3 +152,29 @@ def _count(text: str | None) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 256:
         raise click.BadParameter(f"`{text}` is neither a number from 1 to 256 nor `auto`.")
     return int(text)
+
+
+def _show(decision: Decision, screen: str, *, color: str, quiet: bool) -> None:
+    if screen == "json":
+        click.echo(orjson.dumps({"decision": decision.as_json()}, default=list).decode())
+    elif not quiet or not decision.is_met:
+        decision.show(color=color == "always" or (color == "auto" and sys.stdout.isatty()))
+    if screen == "github" and not decision.is_met:
+        click.echo(f"::error title={decision.name}::the gate or the baseline says that this is not good enough")
+
+
+def _add_to_summaries(decision: Decision, outputs: tuple[Path, ...], plan: Plan, summary: Summary) -> None:
+    """Every Markdown summary of the run ends with the decision."""
+    named = [Path(summary.journal).parent / name for name in plan.outputs if name.lower().endswith(".md")]
+    for path in (*(path for path in outputs if path.suffix.lower() == ".md"), *named):
+        if path.is_file():
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n" + decision.as_markdown())
+
+
+def _update_baselines(plans: Sequence[Plan], summaries: Sequence[Summary], given: Path | None, code: int) -> None:
+    if code not in (OK, FAILED) or len(summaries) < len(plans):
+        click.echo("The run is not complete, so the baseline stays as it is.", err=True)
+        return
+    for plan, summary in zip(plans, summaries, strict=True):
+        click.echo(f"Baseline: {write_baseline(plan, summary, given)}", err=True)

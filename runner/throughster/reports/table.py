@@ -15,10 +15,10 @@ import orjson
 from throughster.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import IO
 
-__all__ = ["KINDS", "write_report"]
+__all__ = ["replace_file", "write_csv", "write_parquet"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _HEAD = ("row", "repeat", "id", "label", "status")
@@ -127,13 +127,10 @@ def _result_fields(journal: Path) -> list[str]:
         return list(orjson.loads(file.readline()))
 
 
-KINDS: dict[str, Callable[[Path, Path], None]] = {".csv": write_csv, ".parquet": write_parquet}
-
-
-def write_report(journal: Path, path: Path) -> None:
-    """Write the report that the path's ending names, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    KINDS[path.suffix.lower()](journal, path)
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file whole, or not at all."""
+    with _replacing(path) as file:
+        file.write(data)
 
 
 @contextmanager

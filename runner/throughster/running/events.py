@@ -26,9 +26,9 @@ class Summary:
     recording, that ended it. `cached`: rows whose answer came from the cache.
     `provider_down`: rows that failed through the provider, not through themselves. `kept`: rows that an earlier run had
     answered; `whole`: the statuses of all rows in the output, theirs included. `budget_spent`: what ran out, in words.
-    `decided`: repeats that were not asked, since the verdict could not change; `grader`: what judging took; `left_out`:
-    tests that were skipped, with the reason; `verdicts`:
-    what became of each test at each provider, None where no tests are run. `lost`: a process that ended, in words.
+    `decided`: repeats that were not asked, since the verdict could not change; `grader`: what judging took; `journal`:
+    where the results are; `left_out`: tests that were skipped, with the reason; `verdicts`: what became of each test at
+    each provider, None where no tests are run. `lost`: a process that ended, in words.
     `held_s`: seconds in which rows waited, by what for: concurrency, requests, tokens (per minute), server.
     """
 
@@ -46,6 +46,7 @@ class Summary:
     kept: int = 0
     budget_spent: str = ""
     lost: str = ""
+    journal: str = ""
     decided: int = 0
     grader: Bill | None = None
     verdicts: tuple[CaseVerdict, ...] | None = None

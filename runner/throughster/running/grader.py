@@ -85,8 +85,10 @@ class Grader:
         try:
             question = await self._client.question(fields, choices=[str(score) for score in scores])
             response = await question.ask(messages, watch=Watch(self._budget))
-        except (BadRequestError, RequestError):
-            return None  # a model without logprobs
+        except (BadRequestError, RequestError) as error:
+            if "logprobs" in f"{error} {getattr(error, 'param', '')}":
+                return None  # a model that does not tell them
+            raise
         self._count(response)
         if not response.logprobs:
             return None

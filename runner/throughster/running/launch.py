@@ -40,13 +40,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where results go. `files`: what `-o` named. `write`: writes a report of a kind from a journal.
+    """Where results go. `files`: what `-o` named. `write`: writes a report of a kind from the journal of these plans.
 
     `folder`: where run folders are made, `runs` in the working directory. `resume`: go on with what stands there.
     """
 
     files: tuple[Path, ...] = ()
-    write: Callable[[Path, Path], None] | None = None
+    write: Callable[[Path, Path, Sequence[Plan]], None] | None = None
     folder: Path = field(default_factory=lambda: Path("runs"))
     resume: bool = False
 
@@ -137,7 +137,7 @@ class _Run:
             _count_once(summaries, self._outputs.journal)
         for path in self._outputs.files:
             if path != self._last:
-                _write(self._last, path, self._outputs)
+                _write(self._last, path, self._outputs, self._plans)
         return summaries
 
     async def _run(self, plan: Plan, shared_done: Done | None) -> Summary:
@@ -174,6 +174,7 @@ class _Run:
             summary.verdicts = verdicts_of(plan.cases, plan.labels, _lines(path, plan.name))
         if folder is not None:
             _write_named(plan, folder, path, outputs)
+        summary.journal = str(path)
         engine.finish()
         return summary
 
@@ -259,10 +260,10 @@ def _write_named(plan: Plan, folder: Path, journal: Path, outputs: Outputs) -> N
     for name in plan.outputs:
         if folder / name != journal:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            _write(journal, folder / name, outputs)
+            _write(journal, folder / name, outputs, [plan])
 
 
-def _write(journal: Path, path: Path, outputs: Outputs) -> None:
+def _write(journal: Path, path: Path, outputs: Outputs, plans: Sequence[Plan]) -> None:
     if path.suffix.lower() == ".jsonl":
         part = path.with_name(f".{path.name}.part")
         shutil.copyfile(journal, part)
@@ -270,7 +271,7 @@ def _write(journal: Path, path: Path, outputs: Outputs) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     elif outputs.write is not None:
-        outputs.write(journal, path)
+        outputs.write(journal, path, plans)
 
 
 class _signals:  # noqa: N801 - reads as the statement it is: with _signals(...)

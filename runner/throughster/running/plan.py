@@ -40,7 +40,7 @@ class Options:
     """What the caller says beside the specs. `tags`: run only specs that have one of them.
 
     `priced`: every provider must have a price, since the whole command's cost is limited. `keyless`: nothing will be
-    sent. Otherwise as `Outside`.
+    sent. `compared`: the results are compared with others, or others with them. Otherwise as `Outside`.
     """
 
     data: Path | None = None
@@ -53,6 +53,7 @@ class Options:
     provider: str | None = None
     priced: bool = False
     keyless: bool = False
+    compared: bool = False
 
     @property
     def outside(self) -> Outside:
@@ -141,6 +142,7 @@ class Plan:
     targets: tuple[Target, ...]
     notes: tuple[str, ...]
     grader: GraderPlan | None = None
+    compared: bool = False
 
     @property
     def cases(self) -> Cases | None:
@@ -154,8 +156,12 @@ class Plan:
     @property
     def stops_early(self) -> bool:
         """Whether a test is asked no more once its verdict cannot change; a comparison wants every repeat."""
-        return self.spec.baseline is None and not any(
-            check.is_comparative for row in self.cases or () if row.case is not None for check in row.case.checks
+        return (
+            not self.compared
+            and self.spec.baseline is None
+            and not any(
+                check.is_comparative for row in self.cases or () if row.case is not None for check in row.case.checks
+            )
         )
 
     @property
@@ -313,7 +319,19 @@ def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
         for target in targets
         if PROVIDERS[target.provider].starts_emulator
     )
-    return Plan(spec.name, file, spec, checked.prompt, checked.schema, checked.tools, rows, targets, notes, grader)
+    return Plan(
+        spec.name,
+        file,
+        spec,
+        checked.prompt,
+        checked.schema,
+        checked.tools,
+        rows,
+        targets,
+        notes,
+        grader,
+        options.compared,
+    )
 
 
 def _share(limits: Limits, n: int, count: int) -> Limits:

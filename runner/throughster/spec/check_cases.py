@@ -59,9 +59,9 @@ def check_cases(
     for issue in issues:
         at = ("default_test", "assert", *issue.at)
         problems.append(document.problem(at, issue.message, issue.hint, key=issue.at_key, severity=issue.severity))
-    for n, check in enumerate(shared):
+    for check in shared:
         for message, hint in _unmet(check, lacking):
-            problems.append(document.problem(("default_test", "assert", n, "type"), message, hint))
+            problems.append(document.problem(("default_test", "assert", check.index, "type"), message, hint))
     cases = []
     for case in written:
         checks, issues = compile_checks(_entries(case.test.checks), base=base, root=root)
@@ -70,8 +70,10 @@ def check_cases(
             problems.append(problem if issue.severity == "error" else _as_warning(problem))
         if not case.test.checks and not spec.default_test.checks:
             problems.append(case.problem((), "This test has no check, so it could not fail.", "Add `assert: [...]`."))
-        for n, check in enumerate(checks):
-            problems += [case.problem(("assert", n, "type"), *words) for words in _unmet(check, lacking)]
+        elif not any(check.weight > 0 for check in (*shared, *checks)) and not issues:
+            problems.append(case.problem((), "No check of this test has a weight, so none could pass."))
+        for check in checks:
+            problems += [case.problem(("assert", check.index, "type"), *words) for words in _unmet(check, lacking)]
         known = {*spec.inputs, *spec.vars, *spec.matrix, *spec.default_test.vars, *given, *case.test.vars}
         problems += _undefined(case, checks, known, ("assert",))
         problems += _undefined(case, shared, known, ())
@@ -109,13 +111,13 @@ def _undefined(
     case: WrittenCase, checks: Sequence[Check], known: set[str], below: tuple[str | int, ...]
 ) -> Iterator[Problem]:
     """Variables in checks that the case does not have; of shared checks (`below` is empty) told at the case."""
-    for n, check in enumerate(checks):
+    for check in checks:
         for use in check.uses:
             name = use.reference.name
             if use.reference.optional or name in known:
                 continue
             hint = did_you_mean(name, known) or f"This case has {', '.join(sorted(known)) or 'no variables'}."
-            at = (*below, n, *use.at) if below else ()
+            at = (*below, check.index, *use.at) if below else ()
             yield case.problem(at, f"`{name}` is undefined in the value of `{check.type}`.", hint)
 
 

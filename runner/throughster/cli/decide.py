@@ -1,0 +1,146 @@
+"""What decides whether tests that ran are good enough: a gate, and the comparison with an earlier run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from throughster.errors import SettingsError
+from throughster.paths import PathProblem, project_root, resolve_inside
+from throughster.regression import compare, evaluate_gate, fold
+from throughster.regression.plain import as_plain
+from throughster.regression.tables import headline, markdown, text
+from throughster.reports.table import replace_file
+from throughster.spec.model import BaselineSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from throughster.regression import CaseKey, CaseOutcome, Comparison, GateOutcome
+    from throughster.running.events import Summary
+    from throughster.running.plan import Plan
+
+__all__ = ["Decision", "baseline_of", "check_baselines", "decide", "update_baseline"]
+
+_TONES = {"regression": "red", "no regression": "green", "cannot tell": "yellow"}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a spec's gate and baseline say together. Where it has neither, there is no decision."""
+
+    name: str
+    gate: GateOutcome | None
+    comparison: Comparison | None
+    on_cannot_tell: str = "warn"
+
+    @property
+    def is_met(self) -> bool:
+        if self.gate is not None and not self.gate.is_met:
+            return False
+        if self.comparison is None:
+            return True
+        fails = ("regression", "cannot tell") if self.on_cannot_tell == "fail" else ("regression",)
+        return self.comparison.verdict not in fails
+
+    def show(self, *, color: bool) -> None:
+        """Print it: the conditions on standard output, a warning on standard error."""
+        for condition in self.gate.conditions if self.gate is not None else ():
+            told = f"gate {'met' if condition.is_met else 'NOT met'}: {condition.text}"
+            click.echo(click.style(told, fg="green" if condition.is_met else "red") if color else told)
+        if self.comparison is not None:
+            head = headline(self.comparison)
+            click.echo(click.style(head, fg=_TONES[self.comparison.verdict], bold=True) if color else head)
+            click.echo(text(self.comparison), nl=False)
+
+    def as_json(self) -> dict[str, Any]:
+        gate = None if self.gate is None else {"is_met": self.gate.is_met, "conditions": self.gate.conditions}
+        comparison = None if self.comparison is None else as_plain(self.comparison)
+        return {"name": self.name, "is_met": self.is_met, "gate": gate, "comparison": comparison}
+
+    def as_markdown(self) -> str:
+        lines = [
+            f"- {'✅' if condition.is_met else '❌'} gate: {condition.text}"
+            for condition in (self.gate.conditions if self.gate is not None else ())
+        ]
+        parts = ["\n".join(lines)] if lines else []
+        if self.comparison is not None:
+            parts.append(markdown(self.comparison))
+        return "\n\n".join(parts) + "\n"
+
+
+def baseline_of(plan: Plan, given: Path | None) -> tuple[Path, BaselineSpec] | None:
+    """The file of the baseline, that of the command line before the spec's, and how to compare with it.
+
+    Raises SettingsError for a spec's path that leads out of the project.
+    """
+    own = plan.spec.baseline
+    if given is not None:
+        return given, own or BaselineSpec(file=str(given))
+    if own is None:
+        return None
+    base = Path(plan.file).resolve().parent
+    try:
+        return resolve_inside(project_root(Path(plan.file)), base, own.file, must_exist=False), own
+    except PathProblem as error:
+        raise SettingsError(f"{plan.file}: `baseline.file`: {error}") from error
+
+
+def check_baselines(plans: Sequence[Plan], given: Path | None, *, update: bool) -> None:
+    """Raises SettingsError where there is nothing to compare with, before anything is sent."""
+    for plan in plans:
+        found = baseline_of(plan, given)
+        if found is None and update:
+            raise SettingsError(
+                f"{plan.file}: --update-baseline needs a file: `baseline: {{file: ...}}`, or --baseline FILE."
+            )
+        if found is not None and not update:
+            if not found[0].is_file():
+                raise SettingsError(
+                    f"There is no baseline {found[0]}. Make this run the baseline with --update-baseline."
+                )
+            _folded(plan, found[0])
+
+
+def decide(plan: Plan, summary: Summary, given: Path | None, *, update: bool) -> Decision | None:
+    """What the gate and the baseline say of a finished run; None where it has neither."""
+    found = None if update else baseline_of(plan, given)
+    if plan.spec.gate is None and found is None:
+        return None
+    after = _folded(plan, Path(summary.journal))
+    gate = None if plan.spec.gate is None else evaluate_gate(plan.spec.gate, after)
+    if found is None:
+        return Decision(plan.name, gate, None)
+    path, how = found
+    comparison = compare(_folded(plan, path), after, alpha=how.alpha, tolerance=how.tolerance)
+    return Decision(plan.name, gate, comparison, how.on_cannot_tell)
+
+
+def update_baseline(plan: Plan, summary: Summary, given: Path | None) -> Path:
+    """Make the run's results of this spec the baseline. Raises SettingsError where it cannot be written."""
+    found = baseline_of(plan, given)
+    assert found is not None
+    path = found[0]
+    lines = [
+        line for line in Path(summary.journal).read_bytes().splitlines(keepends=True)
+        if orjson.loads(line)["spec"] == plan.name
+    ]  # fmt: skip
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, b"".join(lines))
+    except OSError as error:
+        raise SettingsError(f"The baseline {path} cannot be written: {os.strerror(error.errno or 0)}.") from error
+    return path
+
+
+def _folded(plan: Plan, path: Path) -> Mapping[CaseKey, CaseOutcome]:
+    """The cases of this spec in a results file."""
+    rates = {row.id: row.case.pass_rate for row in plan.cases or () if row.case is not None}
+    tags = {row.id: row.case.tags for row in plan.cases or () if row.case is not None}
+    found = fold(path, pass_rate=plan.spec.pass_rate, rates=rates, tags=tags)
+    return {key: case for key, case in found.items() if key.spec == plan.name}

@@ -1,0 +1,68 @@
+"""A summary in Markdown, for a pull request or a job's page: the counts, and everything that did not pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from throughster.redact import inert, one_line
+from throughster.reports.folded import folded
+from throughster.reports.table import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from throughster.reports.folded import Folded
+    from throughster.running.plan import Plan
+
+__all__ = ["summary", "write_markdown"]
+
+_SHOWN = 50
+_ORDER = ("fail", "error", "flaky", "pass")
+
+
+def write_markdown(journal: Path, path: Path, plans: Sequence[Plan]) -> None:
+    """Write the summary of a journal; the file is replaced whole."""
+    replace_file(path, summary(journal, plans).encode("utf-8", "replace"))
+
+
+def summary(journal: Path, plans: Sequence[Plan]) -> str:
+    """The summary of these plans."""
+    return "\n".join(_section(plan, folded(journal, plan)) for plan in plans)
+
+
+def _section(plan: Plan, cases: Sequence[Folded]) -> str:
+    counts: Counter[str] = Counter(case.verdict for case in cases)
+    noun = "tests" if plan.cases is not None else "rows"
+    skipped = len(plan.cases.skipped) if plan.cases is not None else 0
+    parts = [f"{counts[verdict]:,} {verdict}" for verdict in reversed(_ORDER) if counts[verdict]]
+    parts += [f"{skipped:,} skipped"] if skipped else []
+    mark = "❌" if counts["fail"] or counts["error"] else "✅"
+    costs = [case.cost_usd for case in cases if case.cost_usd is not None]
+    cost = f", {sum(costs):.4f} USD" if costs else ""
+    lines = [f"## {mark} {_cell(plan.name)}", "", f"{len(cases):,} {noun}: {', '.join(parts)}{cost}", ""]
+    shown = sorted((case for case in cases if case.verdict != "pass"), key=lambda case: _ORDER.index(case.verdict))
+    if shown:
+        lines += ["| verdict | passed | test | provider | why |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {case.verdict} | {case.tally} | {_name(case)} | {_cell(case.label)} | {_cell(case.reason)} |"
+            for case in shown[:_SHOWN]
+        ]
+        if len(shown) > _SHOWN:
+            lines += ["", f"and {len(shown) - _SHOWN:,} more"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _name(case: Folded) -> str:
+    place = f" ({_cell(case.file)}:{case.line})" if case.line else ""
+    return f"{_cell(case.id)}{place}"
+
+
+def _cell(text: str) -> str:
+    """Text that stays inside its cell, and is no markup: an answer may hold anything."""
+    flat = inert(one_line(text, 300))
+    for character in "\\`*_[]<>|#!~":
+        flat = flat.replace(character, f"&#{ord(character)};")
+    return flat.replace("@", "@\u200b")

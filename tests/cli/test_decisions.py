@@ -1,0 +1,210 @@
+"""Gates, baselines and reports of tests through the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import xmlschema
+from junitparser import Error, Failure, JUnitXml, Skipped
+
+XSD = Path(__file__).parents[1] / "data" / "junit.xsd"
+ANSWERS = "- {contains: birthday, answer: Joyeux anniversaire}\n- {contains: night, answer: Gute Nacht}\n"
+SUITE = """\
+version: 1
+name: suite
+provider: {name: offline, answers: answers.yaml}
+prompt: Translate "{{ text }}" to {{ language }}.
+repeat: 3
+tests:
+  - id: birthday
+    tags: [smoke]
+    vars: {text: Happy birthday, language: French}
+    assert: [{type: icontains, value: anniversaire}]
+  - id: night
+    vars: {text: Good night, language: German}
+    assert: [{type: equals, value: Gute Nacht}]
+"""
+
+
+@pytest.fixture
+def suite(here, command):
+    (here / "answers.yaml").write_text(ANSWERS)
+
+    def run(text, *options):
+        (here / "suite.yaml").write_text(text)
+        return command("run", "suite.yaml", *options)
+
+    return run
+
+
+BROKEN = SUITE.replace("Gute Nacht}", "Gut}")
+
+
+# -- gates --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gate", "code", "words"),
+    [
+        ("{pass_rate: 0.5}", 0, "gate met: pass_rate: 1 of 2 cases passed (50 %)"),
+        ("{pass_rate: 0.6}", 1, "gate NOT met: pass_rate: 1 of 2 cases passed (50 %), 60 % needed"),
+        ('{groups: {"tag:smoke": 1.0}}', 0, "gate met: tag:smoke: 1 of 1"),
+        ("{groups: {language: 0.5}}", 1, "gate NOT met: language=German: 0 of 1"),
+        ('{groups: {"tag:nothing": 0.5}}', 1, "tag:nothing: there are no such cases"),
+        ("{max_cost_usd: 1}", 1, "the cost is not known"),
+        ("{max_p95_latency_s: 30}", 0, "gate met: max_p95_latency_s"),
+        ("{max_p95_latency_s: 0.000001}", 1, "gate NOT met: max_p95_latency_s"),
+    ],
+)
+def test_a_gate_alone_decides(suite, gate, code, words):
+    outcome = suite(BROKEN + f"gate: {gate}\n")
+    assert (outcome.code, words in outcome.out) == (code, True)
+
+
+def test_a_gate_does_not_hide_a_provider_that_fails(suite):
+    text = SUITE.replace(
+        "{name: offline, answers: answers.yaml}", '{name: vllm, model: m, api_base: "http://127.0.0.1:9/v1"}'
+    )
+    assert suite(text + "gate: {max_p95_latency_s: 9}\nretry: {max_attempts: 1}\n").code == 3
+
+
+# -- baselines ----------------------------------------------------------------------------------------------------
+
+
+def test_a_baseline_is_made_and_compared_with(suite, here):
+    text = SUITE + "baseline: {file: base/suite.jsonl}\n"
+    missing = suite(text)
+    assert (missing.code, "Make this run the baseline with --update-baseline" in missing.err) == (2, True)
+    assert not (here / "runs").exists()
+    made = suite(text, "--update-baseline")
+    assert (made.code, "Baseline: " in made.err) == (0, True)
+    assert len((here / "base" / "suite.jsonl").read_text().splitlines()) == 6
+    same = suite(text)
+    assert same.code == 0
+    worse = suite(BROKEN + "baseline: {file: base/suite.jsonl}\n")
+    assert worse.code == 1
+    assert "Regression" in worse.out
+    assert "night" in worse.out
+
+
+def test_the_command_line_names_another(suite, here):
+    suite(SUITE, "-o", "before.jsonl")
+    assert suite(BROKEN, "--baseline", "before.jsonl").code == 1
+    assert suite(SUITE, "--baseline", "before.jsonl").code == 0
+    assert suite(SUITE, "--baseline", "nothing.jsonl").code == 2
+    assert suite(SUITE, "--update-baseline").code == 2
+
+
+def test_too_few_to_tell_is_said_and_may_fail(suite, here):
+    once = SUITE.replace("repeat: 3\n", "")
+    suite(once, "-o", "before.jsonl")
+    broken = once.replace("Gute Nacht}", "Gut}")
+    outcome = suite(broken, "--baseline", "before.jsonl")
+    assert (outcome.code, "annot tell" in outcome.out) == (0, True)
+    (here / "base.jsonl").write_text((here / "before.jsonl").read_text())
+    outcome = suite(broken + "baseline: {file: base.jsonl, on_cannot_tell: fail}\n")
+    assert outcome.code == 1
+
+
+def test_an_incomplete_run_is_no_baseline(suite, here):
+    text = SUITE.replace(
+        "{name: offline, answers: answers.yaml}", '{name: vllm, model: m, api_base: "http://127.0.0.1:9/v1"}'
+    )
+    outcome = suite(text + "baseline: {file: base.jsonl}\nretry: {max_attempts: 1}\n", "--update-baseline")
+    assert (outcome.code, "the baseline stays as it is" in outcome.err) == (3, True)
+    assert not (here / "base.jsonl").exists()
+
+
+def test_a_baseline_outside_the_project_is_refused(suite):
+    outcome = suite(SUITE + "baseline: {file: ../base.jsonl}\n", "--update-baseline")
+    assert (outcome.code, "outside the project" in outcome.err) == (2, True)
+
+
+def test_the_decision_is_json_too(suite):
+    outcome = suite(BROKEN + "gate: {pass_rate: 1}\n", "--format", "json")
+    told = outcome.lines[-1]["decision"]
+    assert (told["is_met"], told["gate"]["conditions"][0]["found"]) == (False, 0.5)
+
+
+def test_all_repeats_are_asked_while_results_are_compared(suite, here, results):
+    text = SUITE.replace("repeat: 3", "repeat: 9\npass_rate: 0.3\nconcurrency: 1")
+    suite(text, "-o", "few.jsonl")
+    assert len(results("few.jsonl")) < 18
+    suite(text, "-o", "all.jsonl", "--baseline", "few.jsonl")
+    assert len(results("all.jsonl")) == 18
+
+
+# -- reports ------------------------------------------------------------------------------------------------------
+
+
+def test_junit_is_what_ci_systems_read(suite, here):
+    text = BROKEN + "  - {id: later, skip: not yet, vars: {text: a, language: b}, assert: [{type: is-json}]}\n"
+    suite(text, "-o", "junit.xml")
+    xmlschema.validate(str(here / "junit.xml"), str(XSD))
+    (suite_,) = JUnitXml.fromfile(str(here / "junit.xml"))
+    assert (suite_.name, suite_.tests, suite_.failures, suite_.errors, suite_.skipped) == ("suite", 3, 1, 0, 1)
+    cases = {case.name: case for case in suite_}
+    assert cases["birthday"].result == []
+    (failure,) = cases["night"].result
+    assert isinstance(failure, Failure)
+    assert failure.message == '0/3: equals: "Gute Nacht" does not equal "Gut"'
+    assert "suite.yaml:11" in failure.text
+    assert 'user: Translate "Good night" to German.' in failure.text
+    assert "answer: Gute Nacht" in failure.text
+    assert (cases["night"]._elem.get("file"), cases["night"]._elem.get("line")) == ("suite.yaml", "11")
+    assert isinstance(cases["later"].result[0], Skipped)
+
+
+def test_junit_tells_errors_from_failures_and_survives_any_text(suite, here):
+    (here / "answers.yaml").write_text('- {contains: night, answer: "a\\u0000b\\u001b[31m <&> ]]>"}\n')
+    text = SUITE.replace("- id: birthday", '- id: "a <b> & \\"c\\""')
+    suite(text, "-o", "junit.xml")
+    xmlschema.validate(str(here / "junit.xml"), str(XSD))
+    down = SUITE.replace(
+        "{name: offline, answers: answers.yaml}", '{name: vllm, model: m, api_base: "http://127.0.0.1:9/v1"}'
+    )
+    suite(down + "retry: {max_attempts: 1}\n", "-o", "down.xml")
+    (suite_,) = JUnitXml.fromfile(str(here / "down.xml"))
+    assert suite_.errors == 2
+    assert all(isinstance(case.result[0], Error) for case in suite_)
+
+
+def test_rows_without_tests_are_test_cases_too(command, spec, here):
+    spec()
+    command("run", "spec.yaml", "-o", "junit.xml")
+    xmlschema.validate(str(here / "junit.xml"), str(XSD))
+    (suite_,) = JUnitXml.fromfile(str(here / "junit.xml"))
+    assert (suite_.tests, suite_.failures) == (3, 0)
+
+
+def test_a_summary_in_markdown_with_the_decision(suite, here):
+    suite(BROKEN + "gate: {pass_rate: 1}\noutputs: [named.md]\n", "-o", "summary.md")
+    (named,) = here.glob("runs/suite/*/named.md")
+    for path in (here / "summary.md", named):
+        text = path.read_text()
+        assert "## ❌ suite" in text
+        assert "2 tests: 1 pass, 1 fail" in text
+        assert "| fail | 0/3 | night (suite.yaml:11) |" in text
+        assert "❌ gate: pass&#95;rate" in text or "❌ gate: pass_rate" in text
+
+
+@pytest.mark.parametrize(
+    "answer", ["a | b", "<img src=x onerror=alert(1)>", "[x](javascript:1)", "@everyone", "::error::x"]
+)
+def test_an_answer_is_no_markup_of_the_summary(suite, here, answer):
+    (here / "answers.yaml").write_text(json.dumps([{"contains": "night", "answer": answer}]))
+    suite(SUITE, "-o", "summary.md")
+    (row,) = (line for line in (here / "summary.md").read_text().splitlines() if "night" in line)
+    assert row.count("|") == 6
+    assert "<img" not in row
+    assert "](javascript" not in row
+    assert "@everyone" not in row
+    assert "::error" not in row
+
+
+def test_annotations_stand_at_the_tests(suite):
+    outcome = suite(BROKEN, "--format", "github")
+    (line,) = (line for line in outcome.out.splitlines() if line.startswith("::error"))
+    assert line.startswith("::error file=suite.yaml,line=11,title=night::fail on offline%3Acanned: 0/3 passed")
