@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.regression.lines import result_line
 
@@ -45,6 +45,7 @@ def test_verdicts(passed, failed, errors, pass_rate, verdict):
     assert outcome(passed, failed, errors, pass_rate).verdict == verdict
 
 
+@settings(deadline=None)
 @given(st.integers(0, 8), st.integers(0, 8), st.integers(0, 8), st.sampled_from([0.0, 0.3, 0.5, 0.8, 1.0]))
 def test_an_error_is_what_the_missing_answers_would_have_decided(passed, failed, errors, pass_rate):
     verdict = outcome(passed, failed, errors, pass_rate).verdict

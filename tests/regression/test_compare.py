@@ -181,6 +181,17 @@ def test_a_group_that_dropped_is_found_beside_one_that_did_not(results):
     assert found["tag:short"].cases == 4
 
 
+def test_groups_are_corrected_for_their_number_and_all_cases_are_none(results):
+    def fields(row, _):
+        return {"vars": {"part": "ABCD"[row % 4], "language": "French"}, "tags": ["all"]}
+
+    before = fold(results("a.jsonl", [(3, 3)] * 8, fields))
+    after = fold(results("b.jsonl", [(2, 3), (3, 3), (3, 3), (3, 3)] * 2, fields))
+    found = compare(before, after).groups
+    assert [group.name for group in found] == ["part=A", "part=B", "part=C", "part=D"]
+    assert (found[0].p, found[0].p_corrected) == (pytest.approx(0.25), 1.0)
+
+
 def test_slower_answers_are_told_from_varying_ones(results):
     dice = random.Random(1)
 
@@ -254,6 +265,24 @@ def test_a_gain_is_no_regression_and_needs_no_power(results):
     assert found.verdict == "no regression"
     assert found.suite.power < 0.8
     assert found.reasons == ("The pass rate did not drop.", "A drop of 10 points is ruled out.")
+
+
+def test_a_drop_that_would_have_been_found_is_none_though_the_interval_holds_it(results):
+    before = fold(results("a.jsonl", [(9, 10)] * 20))
+    after = fold(results("b.jsonl", [(9, 10)] * 10 + [(8, 10)] * 10))
+    found = compare(before, after)
+    assert (found.verdict, found.reasons[0]) == (
+        "no regression",
+        "The pass rate dropped by 5 points, which may be chance (p = 0.091).",
+    )
+    assert found.suite.power >= 0.8
+    assert found.suite.drop_high > found.suite.matters
+
+
+def test_a_rate_below_the_drop_is_taken_as_the_least_that_can_be_lost():
+    suite = Suite.of([Pair(0, 5, 0, 5)] * 30, 0.0, 0.1)
+    assert suite.rate == 0.1
+    assert power(suite, 5, 5, 0.1, 0.0, ALPHA) > 0.9
 
 
 def test_how_many_repeats_would_tell_is_said(results):

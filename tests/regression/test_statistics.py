@@ -67,6 +67,12 @@ def test_one_case_is_fishers_exact_test(pair, p):
     assert suite_p([pair]) == pytest.approx(p)
 
 
+@settings(deadline=None)
+@given(a_pair(8))
+def test_one_case_alone_is_a_suite_of_one(pair):
+    assert case_p(pair) == pytest.approx(suite_p([pair]))
+
+
 @pytest.mark.parametrize(("worse", "better"), [(5, 0), (8, 2), (10, 10), (0, 4)])
 def test_one_repeat_is_mcnemars_exact_test(worse, better):
     pairs = [Pair(1, 1, 0, 1)] * worse + [Pair(0, 1, 1, 1)] * better + [Pair(1, 1, 1, 1)] * 20 + [Pair(0, 1, 0, 1)] * 3
@@ -116,12 +122,19 @@ def test_a_broken_case_is_found_among_many_that_could_not_have_been():
     assert holm([case_p(pair) for pair in pairs])[-1] > 0.05
 
 
+def test_two_cases_that_could_be_found_are_corrected_for_two():
+    pairs = [Pair(5, 5, 4, 5)] * 8 + [Pair(5, 5, 1, 5), Pair(5, 5, 0, 5)]  # 5/210 and 1/252 at least
+    assert corrected(pairs, 0.05)[-2:] == pytest.approx([5 / 210, 2 / 252])
+    assert corrected([*pairs, pairs[-1]], 0.05)[-1] == pytest.approx(2 / 252)  # the one of 5/210 can no longer be found
+
+
 def test_holms_method_on_a_worked_example():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
     assert holm([0.7, 0.8]) == [1.0, 1.0]
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_a_corrected_value_is_never_below_its_own_and_keeps_the_order(values):
     found = holm(values)
