@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from throughster.errors import ContextLengthError, QuotaError, RateLimitError, ServerError, StreamError
+from throughster.errors import ContextLengthError, QuotaError, RateLimitError, ServerError, StreamError, TransportError
 from throughster.providers.chat import Assembler, parse_response
 from throughster.sse import EventParser
 from throughster.types import (
@@ -93,12 +93,17 @@ def test_arguments_that_are_no_json_stay_text():
     assert parse_response(json.dumps(body).encode()).tool_calls[0].arguments == "{bad"
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b'{"error":{"message":"boom"}}', b"<html>portal</html>", b'{"choices":7}']
-)
+@pytest.mark.parametrize("body", [b"null", b"[]", b'{"error":{"message":"boom"}}', b'{"choices":7}'])
 def test_a_200_that_is_no_completion_is_an_error(body):
     with pytest.raises(ServerError, match="no chat completion"):
         parse_response(body)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>portal</html>", b'{"choices":[{"message":'])
+def test_a_200_that_is_no_json_broke_on_its_way(body):
+    with pytest.raises(TransportError, match="no JSON, so no chat completion: ") as caught:
+        parse_response(body)
+    assert caught.value.retryable
 
 
 def test_mistral_error_under_200():

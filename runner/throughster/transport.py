@@ -148,21 +148,23 @@ class Transport:
     """Sends. Holds one aiohttp session per running event loop, made when first needed."""
 
     def __init__(self) -> None:
-        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = (
-            weakref.WeakKeyDictionary()
-        )
-        self._pid = os.getpid()
+        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession]
         self._parents: list[object] = []
+        self._begin()
         _transports.add(self)
+
+    def _begin(self) -> None:
+        self._sessions = weakref.WeakKeyDictionary()
+        self._pid = os.getpid()
         weakref.finalize(self, _let_go, self._sessions, self._pid).atexit = False
+        weakref.finalize(self, _drop_ended, self._sessions)
 
     def _session(self) -> aiohttp.ClientSession:
         if (
             self._pid != os.getpid()
         ):  # after a fork the sockets are the parent's: kept, so that nothing closes them here
             self._parents.append(self._sessions)
-            self._sessions = weakref.WeakKeyDictionary()
-            self._pid = os.getpid()
+            self._begin()
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None or session.closed:
@@ -256,6 +258,13 @@ def _let_go(sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, aioht
     for loop, session in list(sessions.items()):
         if loop.is_running():
             asyncio.run_coroutine_threadsafe(session.close(), loop)
+
+
+def _drop_ended(sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession]) -> None:
+    """Close what a client that nobody closed has on loops that are closed, so that nothing complains of it."""
+    for session in take_ended(sessions):
+        with suppress(StopIteration):
+            session.close().send(None)  # it has nothing to wait for: its loop closed the connections
 
 
 def take_ended(places: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _T]) -> list[_T]:

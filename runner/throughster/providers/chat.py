@@ -68,7 +68,8 @@ class Chat:
 def parse_response(body: bytes, **about: Any) -> Response:
     """A whole reply. `about`: the fields of Response that the client knows (source, latency_s, ...).
 
-    Raises ServerError when the body is no chat completion, or is an error under status 200.
+    Raises TransportError when the body is no JSON, ServerError when it is no chat completion, or an error under status
+    200.
     """
     try:
         raw = read_json(body)

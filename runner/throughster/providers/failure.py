@@ -114,6 +114,8 @@ def classify(
     )
     if status in (501, 505):
         error.retryable = False  # the server lacks the ability; waiting gives it none
+    if status == 424:
+        error.most_resends = 1  # something that it needs failed: once more, in case that was a moment's trouble
     if should_retry in ("true", "false") and not isinstance(error, QuotaError):
         error.retryable = should_retry == "true"
     return error

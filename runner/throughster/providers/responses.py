@@ -115,7 +115,7 @@ class Responses:
         return items
 
     def parse_response(self, body: bytes, **about: Any) -> Response:
-        """A whole reply. Raises ServerError when the body is no response, or says that it failed."""
+        """A whole reply. Raises TransportError where it is no JSON, ServerError where it is no response, or failed."""
         try:
             raw = read_json(body)
             if raw["object"] != "response":

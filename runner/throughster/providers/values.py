@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from throughster.errors import ServerError
+from throughster.errors import ProviderError, ServerError, TransportError
 from throughster.providers.failure import read_body
 
 __all__ = ["as_text", "no_answer", "parse_arguments", "read_json"]
@@ -38,7 +38,12 @@ def parse_arguments(arguments: Any) -> Any:
         return arguments
 
 
-def no_answer(body: bytes, kind: str) -> ServerError:
-    """The error of a reply under status 200 that is no `kind`."""
+def no_answer(body: bytes, kind: str) -> ProviderError:
+    """The error of a reply under status 200 that is no `kind`: TransportError where it is no JSON, else ServerError."""
     said = read_body(body)
-    return ServerError(f"The reply is no {kind}: {said.message[:300] or 'an empty body'}", http_status=200)
+    words = said.message[:300] or "an empty body"
+    try:
+        read_json(body)
+    except ValueError:
+        return TransportError(f"The reply is no JSON, so no {kind}: {words}", http_status=200)
+    return ServerError(f"The reply is no {kind}: {words}", http_status=200)
