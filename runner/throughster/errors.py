@@ -225,7 +225,7 @@ class RateLimitError(ProviderError):
 
 
 class ServerError(ProviderError):
-    """The service failed (5xx), or asked for a later try (408, 409)."""
+    """The service failed (5xx), or asked for a later try (408, 409, 424)."""
 
     retryable = True
 
