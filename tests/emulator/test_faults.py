@@ -231,7 +231,7 @@ def test_a_429_says_how_long_to_wait_as_its_provider_does(ask):
 
 
 @every_dialect
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_the_hint_can_be_set_and_left_out(ask, dialect, status):
     told = ask(dialect, options={"faults": (Fault(status, retry_after=7.5),)})
     assert told.headers["retry-after"] == "7.5"
@@ -475,6 +475,17 @@ def test_the_responses_apis_json_ends_halfway(respond, dialect, stream):
     reply = respond(dialect, stream=stream, options={"faults": faults("truncated-json")})
     pieces = [event.partition(b"data: ")[2] for event in reply.raw.split(b"\n\n")[:-1]] if stream else [reply.raw]
     assert [is_json(piece) for piece in pieces].count(False) == 1
+
+
+@pytest.mark.parametrize("kind", ["cut", "wrong-length", "gzip-bomb", "truncated-json"])
+def test_a_spoilt_answer_takes_the_time_to_write_it(converse, chat_body, kind):
+    async def talk(emulator, _send):
+        clock = asyncio.get_running_loop()
+        begun = clock.time()
+        await receive(emulator, chat_body("openai", max_tokens=4))
+        return clock.time() - begun
+
+    assert converse(Options(faults=faults(kind), tokens_per_second=20), talk) >= 0.199
 
 
 def test_a_spoilt_answer_waits_and_is_paid_for_as_a_good_one(converse, chat_body):

@@ -167,6 +167,22 @@ def test_who_comes_and_who_leaves_changes_every_share():
     assert asyncio.run(scenario()) == ([100, 100, pytest.approx(200 / 3), 100], 0)
 
 
+def test_what_was_given_before_others_came_stays_given_and_what_they_leave_is_given_at_once():
+    async def scenario():
+        throughput = Throughput(None, 100)
+        with throughput.answer() as first, contextlib.ExitStack() as others:
+            await asyncio.sleep(0.5)
+            for _ in range(99):
+                others.enter_context(throughput.answer())
+            await asyncio.wait_for(first.reach(45), 5)  # one token per second is all that it gets from now on
+            waiting = asyncio.create_task(first.reach(80))
+            await asyncio.sleep(0)
+            others.close()
+            await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(scenario())
+
+
 def test_a_server_at_its_capacity_answers_no_faster_and_later(converse, chat_body):
     """Twice the clients of a full server get twice the latency, and the same tokens per second."""
 
