@@ -178,8 +178,16 @@ class Cases:
         return sum(row.case.repeat for row in self._rows if row.case is not None)
 
     def part(self, n: int, count: int) -> Cases:
+        """Every `count`-th of them, from the `n`-th on."""
+        return self._of(self._rows[n::count])
+
+    def only(self, row: Row) -> Cases:
+        """This one alone."""
+        return self._of([row])
+
+    def _of(self, rows: list[Row]) -> Cases:
         part = Cases.__new__(Cases)
-        part.skipped, part._rows = self.skipped, self._rows[n::count]  # noqa: SLF001 - of one of its own kind
+        part.skipped, part._rows = self.skipped, rows  # noqa: SLF001 - of one of its own kind
         return part
 
     def __iter__(self) -> Iterator[Row]:

@@ -1,0 +1,181 @@
+"""The pytest plugin: `pytest specs/` runs the tests of specs, one item for each test and provider.
+
+Only specs that have `tests` are collected; other YAML files are left alone. Tags are marks (`-m smoke`). Without an
+option only the `offline` provider is asked. `--throughster-replay DIR` answers from cassettes, `--throughster-live`
+asks models.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from throughster.exchanges import Player
+    from throughster.reports.folded import Folded
+    from throughster.running.plan import Plan
+    from throughster.running.rows import Row
+
+__all__ = ["CaseItem", "SpecFile"]
+
+_ENDINGS = (".yaml", ".yml")
+_MAYBE = re.compile(rb"^tests\s*:", re.MULTILINE)
+_TAPE: pytest.StashKey[Any] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("throughster", "tests of prompts")
+    group.addoption("--throughster-replay", metavar="DIR", help="Answer specs from these cassettes; send nothing.")
+    group.addoption("--throughster-live", action="store_true", help="Ask the models that specs name.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder = config.getoption("--throughster-replay", default=None)
+    if folder is not None and config.getoption("--throughster-live"):
+        raise pytest.UsageError("--throughster-replay and --throughster-live exclude each other.")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:
+    """A spec that has tests."""
+    if file_path.suffix.lower() not in _ENDINGS:
+        return None
+    text = file_path.read_bytes()
+    if not _MAYBE.search(text):
+        return None
+    from throughster.spec.find import is_spec
+    from throughster.yamltree import parse_yaml
+
+    document, _ = parse_yaml(text, str(file_path))
+    return SpecFile.from_parent(parent, path=file_path) if document is not None and is_spec(document) else None
+
+
+def _tape(config: pytest.Config) -> Player | None:
+    """The cassettes of this session, opened once. Raises CassetteError."""
+    folder = config.getoption("--throughster-replay", default=None)
+    if folder is None:
+        return None
+    if _TAPE not in config.stash:
+        from throughster.exchanges import Player
+
+        config.stash[_TAPE] = Player(Path(folder))
+    player: Player = config.stash[_TAPE]
+    return player
+
+
+class SpecFile(pytest.File):
+    """One spec. What is wrong with it is an error of the collection, with file, line and column."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        from throughster.errors import ThroughsterError
+        from throughster.running.plan import Options, prepare
+
+        try:
+            keyless = _tape(self.config) is not None or not self.config.getoption("--throughster-live")
+            plans, problems = prepare([self.path], [], Options(keyless=keyless))
+        except ThroughsterError as error:
+            raise self.CollectError(str(error)) from None
+        wrong = [str(problem) for problem in problems if problem.severity == "error"]
+        if wrong or not plans:
+            raise self.CollectError("\n".join(wrong))
+        plan = plans[0]
+        for row in plan.cases or ():
+            for label in plan.labels:
+                name = row.id if len(plan.labels) == 1 else f"{row.id}[{label}]"
+                yield CaseItem.from_parent(self, name=name, plan=plan, row=row, label=label)
+        for name, why in (plan.cases.skipped if plan.cases is not None else {}).items():
+            yield SkippedCase.from_parent(self, name=name, why=why)
+
+
+class SkippedCase(pytest.Item):
+    """A test that says `skip`."""
+
+    def __init__(self, *, why: str, **more: Any) -> None:
+        super().__init__(**more)
+        self.add_marker(pytest.mark.skip(reason=why or "skipped in the spec"))
+
+    def runtest(self) -> None:
+        """The mark has skipped it."""
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, self.name
+
+
+class _Failed(Exception):  # noqa: N818 - it carries a report
+    pass
+
+
+class CaseItem(pytest.Item):
+    """One test at one provider, with all its repeats."""
+
+    def __init__(self, *, plan: Plan, row: Row, label: str, **more: Any) -> None:
+        super().__init__(**more)
+        self._plan = plan
+        self._row = row
+        self._label = label
+        for tag in (*plan.spec.tags, *(row.case.tags if row.case is not None else ())):
+            mark = re.sub(r"\W", "_", tag)
+            self.config.addinivalue_line("markers", f"{mark}: a tag of specs")
+            self.add_marker(mark)
+
+    def runtest(self) -> None:
+        from throughster.providers import PROVIDERS
+
+        tape = _tape(self.config)
+        case = self._row.case
+        compares = case is not None and any(check.is_comparative for check in case.checks)
+        targets = tuple(t for t in self._plan.targets if compares or t.label == self._label)
+        is_offline = all(PROVIDERS[target.provider].starts_emulator for target in targets)
+        if tape is None and not self.config.getoption("--throughster-live") and not is_offline:
+            pytest.skip(f"asks {self._label}: give --throughster-replay DIR, or --throughster-live")
+        assert self._plan.cases is not None
+        plan = replace(self._plan, rows=self._plan.cases.only(self._row), targets=targets)
+        found = _run(plan, tape)
+        mine = next((one for one in found if one.label == self._label), None)
+        if mine is None:
+            raise _Failed(f"{self.name} has no result")
+        if mine.verdict == "flaky":
+            self.add_report_section("call", "throughster", f"flaky, {mine.tally} passed: {mine.reason}")
+        if mine.verdict in ("fail", "error"):
+            raise _Failed(_told(plan, mine))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """A failed test as a person reads it, without a traceback."""
+        from throughster.errors import ThroughsterError
+
+        if isinstance(excinfo.value, _Failed | ThroughsterError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        line = self._row.case.line - 1 if self._row.case is not None else 0
+        return self.path, max(0, line), self.name
+
+
+def _run(plan: Plan, tape: Player | None) -> list[Folded]:
+    """The results of one test. Raises CassetteError where a recording is missing."""
+    from throughster.cli.loop import runner
+    from throughster.reports.folded import folded
+    from throughster.running.launch import Outputs, execute
+
+    with tempfile.TemporaryDirectory(prefix="throughster-") as folder, runner() as loop:
+        journal = Path(folder) / "results.jsonl"
+        (summary,) = loop.run(execute([plan], Outputs((journal,)), lambda _: None, tape=tape))
+        if summary.wrong is not None:
+            raise summary.wrong
+        return folded(journal, plan)
+
+
+def _told(plan: Plan, case: Folded) -> str:
+    place = f"{case.file}:{case.line}: " if case.line else ""
+    lines = [f"{place}{case.verdict}, {case.tally} passed: {case.reason}", ""]
+    lines += [f"{message['role']}: {message['content']}" for message in case.messages(plan)]
+    lines += ["", f"answer: {case.text if case.text is not None else '(none)'}"]
+    lines += ["", *case.reasons[1:]] if case.reasons[1:] else []
+    return "\n".join(lines)

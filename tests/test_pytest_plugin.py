@@ -1,0 +1,104 @@
+"""Specs as tests of pytest: what is collected, what is told, and that no model is asked unasked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from junitparser import JUnitXml
+
+SPEC = """\
+version: 1
+name: suite
+provider: {name: offline, answers: answers.yaml}
+prompt: Say {{ word }}.
+tests:
+  - {id: good, tags: [smoke], vars: {word: hi}, assert: [{type: contains, value: hello}]}
+  - {id: bad, vars: {word: ho}, assert: [{type: equals, value: hohoho}]}
+  - {id: later, skip: not yet, vars: {word: hu}, assert: [{type: is-json}]}
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "throughster.toml").write_text("")
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "answers.yaml").write_text("- {contains: hi, answer: hello}\n- {contains: ho, answer: ho}\n")
+    (tmp_path / "specs" / "suite.yaml").write_text(SPEC)
+    (tmp_path / "specs" / "other.yaml").write_text("tests: [not, a, spec]\n")
+    (tmp_path / "specs" / "plain.yaml").write_text("version: 1\nprovider: offline\nprompt: Hi\n")
+    return tmp_path
+
+
+def run(project, *options):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "OPENAI_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "specs", "-p", "no:cacheprovider", "-p", "no:randomly", *options],
+        cwd=project, capture_output=True, text=True, timeout=120, env=environment, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_one_item_for_each_test_and_a_failure_as_people_read_it(project):
+    code, told = run(project, "-v", "--strict-markers")
+    assert code == 1
+    assert "specs/suite.yaml::good PASSED" in told
+    assert "specs/suite.yaml::bad FAILED" in told
+    assert "specs/suite.yaml::later SKIPPED (not yet)" in told
+    assert "1 failed, 1 passed, 1 skipped" in told
+    assert 'fail, 0/1 passed: equals: "ho" does not equal "hohoho"' in told
+    assert "user: Say ho." in told
+    assert "answer: ho" in told
+    assert "Traceback" not in told
+    assert "other.yaml" not in told
+
+
+@pytest.mark.parametrize(("options", "passed"), [(("-k", "good"), "good"), (("-m", "smoke"), "good")])
+def test_items_are_chosen_as_pytest_does(project, options, passed):
+    code, told = run(project, "-v", *options)
+    assert (code, f"::{passed} PASSED" in told, "::bad" in told) == (0, True, False)
+    assert "1 passed" in told
+    assert "2 deselected" in told
+
+
+def test_several_processes_and_junit(project):
+    code, told = run(project, "-n", "2", "--junitxml=junit.xml")
+    assert (code, "1 failed, 1 passed, 1 skipped" in told) == (1, True)
+    (suite,) = JUnitXml.fromfile(str(project / "junit.xml"))
+    assert (suite.tests, suite.failures, suite.skipped) == (3, 1, 1)
+
+
+def test_a_broken_spec_is_an_error_of_the_collection_with_its_place(project):
+    path = project / "specs" / "suite.yaml"
+    path.write_text(SPEC.replace("type: contains", "type: containz"))
+    code, told = run(project)
+    assert code == 2
+    assert "suite.yaml:6:" in told
+    assert "Did you mean `contains`" in told
+
+
+def test_no_model_is_asked_unasked(project):
+    path = project / "specs" / "suite.yaml"
+    path.write_text(SPEC.replace("{name: offline, answers: answers.yaml}", "openai:gpt-4.1-mini"))
+    code, told = run(project, "-rs")
+    assert code == 0
+    assert "give --throughster-replay DIR, or --throughster-live" in told
+    assert "3 skipped" in told
+    code, told = run(project, "--throughster-live")
+    assert (code, "OPENAI_API_KEY" in told) == (2, True)
+
+
+def test_cassettes_answer_and_a_missing_one_is_a_failure(project):
+    program = [sys.executable, "-m", "throughster", "run", "specs/suite.yaml", "-q", "--record", "cassettes"]
+    subprocess.run(program, cwd=project, check=False, timeout=60, capture_output=True)
+    code, told = run(project, "--throughster-replay", "cassettes", "-k", "good")
+    assert (code, "1 passed" in told) == (0, True)
+    path = project / "specs" / "suite.yaml"
+    path.write_text(SPEC.replace("Say {{ word }}.", "Shout {{ word }}."))
+    code, told = run(project, "--throughster-replay", "cassettes", "-k", "good")
+    assert code == 1
+    assert 'recorded "Say hi.", now "Shout hi."' in told
+    code, told = run(project, "--throughster-replay", "cassettes", "--throughster-live")
+    assert (code, "exclude each other" in told) == (4, True)
