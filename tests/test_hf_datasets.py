@@ -219,7 +219,7 @@ def test_an_async_operation_runs_many_at_once_with_and_without_a_running_loop(se
     async def ask(example):
         started[0] += 1
         most[0] = max(most[0], started[0])
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)
         started[0] -= 1
         return {"answer": example["text"].upper()}
 
