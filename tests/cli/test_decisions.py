@@ -108,6 +108,13 @@ def test_too_few_to_tell_is_said_and_may_fail(suite, here):
     assert outcome.code == 1
 
 
+def test_a_baseline_of_other_cases_is_refused_before_anything_is_sent(suite, here):
+    suite(SUITE, "-o", "before.jsonl")
+    outcome = suite(SUITE.replace("id: birthday", "id: a").replace("id: night", "id: b"), "--baseline", "before.jsonl")
+    assert (outcome.code, "has no case of suite that would be run now" in outcome.err) == (2, True)
+    assert "translate" not in outcome.out
+
+
 def test_an_incomplete_run_is_no_baseline(suite, here):
     text = SUITE.replace(
         "{name: offline, answers: answers.yaml}", '{name: vllm, model: m, api_base: "http://127.0.0.1:9/v1"}'

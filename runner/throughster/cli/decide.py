@@ -104,7 +104,12 @@ def check_baselines(plans: Sequence[Plan], given: Path | None, *, update: bool) 
                 raise SettingsError(
                     f"There is no baseline {found[0]}. Make this run the baseline with --update-baseline."
                 )
-            _folded(plan, found[0])
+            known = {key.id for key in _folded(plan, found[0])}
+            if not any(row.id in known for row in plan.rows):
+                raise SettingsError(
+                    f"The baseline {found[0]} has no case of {plan.name} that would be run now, so there is nothing to "
+                    f"compare. Make a new one with --update-baseline."
+                )
 
 
 def decide(plan: Plan, summary: Summary, given: Path | None, *, update: bool) -> Decision | None:

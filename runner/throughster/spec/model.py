@@ -197,7 +197,7 @@ class BaselineSpec(SpecModel):
 
     file: FilePath
     """Its results (.jsonl)."""
-    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Chance of a false alarm that the comparison accepts."""
     tolerance: Share = 0.0
     """A drop of the pass rate up to this is no regression."""
