@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from throughster.errors import RequestError
-from throughster.running.cases import Case, CaseOutcome
+from throughster.running.cases import Case, Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,7 +98,7 @@ _KEPT = (
 
 def _fold(lines: list[dict[str, Any]], row: Row | None) -> Folded:
     lines.sort(key=lambda line: line["repeat"])
-    outcome = CaseOutcome()
+    outcome = Repeats()
     for line in lines:
         outcome.add(line["status"])
     case = row.case if row is not None and row.case is not None else Case(len(lines), 1.0, ())

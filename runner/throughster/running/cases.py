@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from throughster.spec.check_cases import CheckedCase
     from throughster.types import Message
 
-__all__ = ["Case", "CaseOutcome", "CaseVerdict", "Cases", "Verdict", "verdicts_of", "with_turns"]
+__all__ = ["Case", "CaseVerdict", "Cases", "Repeats", "Verdict", "verdicts_of", "with_turns"]
 
 Verdict: TypeAlias = Literal["pass", "flaky", "fail", "error"]
 
@@ -50,7 +50,7 @@ class Case:
 
 
 @dataclass
-class CaseOutcome:
+class Repeats:
     """What became of the repeats of one case at one provider."""
 
     passed: int = 0
@@ -100,18 +100,18 @@ class CaseVerdict:
 
 def verdicts_of(cases: Cases, labels: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> tuple[CaseVerdict, ...]:
     """The verdicts of all cases, from the lines of a journal, in the order of the cases."""
-    outcomes: dict[tuple[str, str], CaseOutcome] = {}
+    outcomes: dict[tuple[str, str], Repeats] = {}
     for line in lines:
         failed = next((check["reason"] for check in line["checks"] if not check["passed"]), "")
         reason = (line["error"] or {}).get("message") or failed or (line["status"] if line["status"] != "ok" else "")
-        outcomes.setdefault((line["id"], line["label"]), CaseOutcome()).add(
+        outcomes.setdefault((line["id"], line["label"]), Repeats()).add(
             line["status"], reason if line["status"] != "ok" else ""
         )
     found = []
     for row in cases:
         assert row.case is not None
         for label in labels:
-            outcome = outcomes.get((row.id, label), CaseOutcome())
+            outcome = outcomes.get((row.id, label), Repeats())
             reason = outcome.reasons.most_common(1)[0][0] if outcome.reasons else ""
             asked = outcome.passed + outcome.failed + outcome.errors
             verdict = outcome.verdict(row.case)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from throughster.errors import BudgetError, CassetteError, SpecError, ThroughsterError
 from throughster.exchanges import CASE, TAPE, Case
 from throughster.limits import Watch
-from throughster.running.cases import CaseOutcome
+from throughster.running.cases import Repeats
 from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, Summary, TextArrived
 from throughster.running.examine import answer_of, compare, examine
 from throughster.running.outcome import Outcomes, is_everybodys, is_providers, status_of
@@ -55,7 +55,7 @@ class _Lane:
     outcomes: Outcomes
     items: Iterator[tuple[Row, int]]
     closed: str = ""
-    cases: dict[str, CaseOutcome] = field(default_factory=dict)
+    cases: dict[str, Repeats] = field(default_factory=dict)
     workers: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -246,7 +246,7 @@ class Engine:
         if row.case is None:
             self._journal.write(result)
             return
-        lane.cases.setdefault(row.id, CaseOutcome()).add(result.status)
+        lane.cases.setdefault(row.id, Repeats()).add(result.status)
         if not any(check.is_comparative for check in row.case.checks):
             self._journal.write(result)
             return
