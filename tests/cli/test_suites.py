@@ -190,6 +190,19 @@ def test_a_judge_scores_and_has_a_bill_of_its_own(suite, here, least, code, requ
     assert " USD" in outcome.out
 
 
+def test_the_bills_of_several_processes_are_one(suite, here, request):
+    (here / "answers.yaml").write_text(ANSWERS)
+    judge = request.getfixturevalue("judge")
+    text = JUDGED.replace("GRADER", judge).replace("LEAST", "0.5").replace("tests: [", "tests: [\n  ")
+    more = (
+        text.rstrip().removesuffix("]")
+        + ",\n  {id: b, vars: {text: Good night, language: x}, assert: [{type: llm-rubric, value: the rubric}]}]\n"
+    )
+    outcome, lines = suite(more, "--processes", "2")
+    assert (outcome.code, len(lines)) == (0, 2)
+    assert "judging took 2 calls" in outcome.out
+
+
 def test_a_judge_that_fails_is_no_failed_check(suite):
     text = JUDGED.replace("GRADER", 'vllm, model: j, api_base: "http://127.0.0.1:9/v1"').replace("LEAST", "0.5")
     outcome, (line,) = suite(text + "retry: {max_attempts: 2, initial_delay_s: 0.01}\n")

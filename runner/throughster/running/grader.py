@@ -32,6 +32,10 @@ class Bill:
     usage: Usage = field(default_factory=Usage)
     cost_usd: float | None = None
 
+    def __add__(self, other: Bill) -> Bill:
+        costs = [bill.cost_usd for bill in (self, other) if bill.cost_usd is not None]
+        return Bill(self.calls + other.calls, self.usage + other.usage, sum(costs) if costs else None)
+
 
 @dataclass(frozen=True)
 class GraderPlan:

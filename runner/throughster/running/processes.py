@@ -156,6 +156,9 @@ class SharedRun:
         whole = self._summary
         whole.provider_down += part.provider_down
         whole.bugs += part.bugs
+        whole.decided += part.decided
+        if part.grader is not None:
+            whole.grader = part.grader if whole.grader is None else whole.grader + part.grader
         whole.kept += part.kept
         whole.held_s.update({name: seconds / len(self._workers) for name, seconds in part.held_s.items()})
         whole.budget_spent = whole.budget_spent or part.budget_spent
