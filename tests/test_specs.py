@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from junitparser import JUnitXml
 
+from throughster.cli.run import run as run_command
 from throughster.running.events import RowFinished
 from throughster.running.launch import Outputs, execute
 from throughster.running.plan import Options, prepare
@@ -19,7 +24,7 @@ from throughster.spec.find import find_specs
 
 ROOT = Path(__file__).parents[1]
 SPECS = find_specs([str(ROOT / "specs")])
-ROWS = {"classify": 4, "extract": 3, "greet": 2, "summarize": 2, "translate": 18}
+ROWS = {"classify": 4, "extract": 3, "greet": 2, "summarize": 2, "translate": 18, "triage": 6}
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
@@ -40,6 +45,33 @@ def test_a_spec_runs_and_every_answer_is_valid(path, tmp_path):
         assert "Canned answer" not in line["text"], "the demo's answers are written by hand"
         if plan.schema is not None:
             jsonschema.validate(line["output"], plan.schema.schema)
+
+
+def test_the_demo_suite_is_replayed_as_ci_does(tmp_path):
+    """The recordings of examples/ci: no key, no connection, and the reports that a CI system reads."""
+    program = [sys.executable, "-m", "throughster", "run", "specs/triage.yaml", "--replay", "examples/ci/cassettes"]
+    files = [tmp_path / "junit.xml", tmp_path / "summary.md", tmp_path / "out.jsonl"]
+    done = subprocess.run(
+        [*program, *(part for file in files for part in ("-o", file))],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "3 tests: 3 pass" in done.stdout
+    assert "gate met: tag:smoke: 2 of 2 cases passed" in done.stdout
+    (suite,) = JUnitXml.fromfile(str(files[0]))
+    assert (suite.tests, suite.failures, suite.errors) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["github.yml", "gitlab.yml"])
+def test_the_ci_files_name_what_is_there(name):
+    text = (ROOT / "examples" / "ci" / name).read_text("utf-8")
+    assert yaml.safe_load(text)
+    options = {frozenset(option.opts) for option in run_command.params}
+    for option in re.findall(r"(?<!\S)--?[a-z][a-z-]*", text):
+        if option != "-m":
+            assert any(option in names for names in options), option
+    assert (ROOT / "specs" / "triage.yaml").exists()
+    assert (ROOT / "examples" / "ci" / "cassettes" / "triage").is_dir()
 
 
 def test_every_spec_is_known_to_this_test():
