@@ -1,6 +1,7 @@
 # Two commands matter: `make run` and `make test`. Each sets up what it needs in .venv and is quick the second time.
 PYTHON ?= python3
 VENV   ?= .venv
+BENCH  ?= .venv-bench
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 AREA   ?=
@@ -34,8 +35,8 @@ type: $(VENV)/.installed-dev ## mypy, strict
 cover: $(VENV)/.installed-dev ## the test suite with branch coverage
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
-bench: $(VENV)/.installed-dev ## benchmarks into benchmarks/results.md (AREA=name runs one)
-	@$(BIN)/python -m benchmarks $(AREA)
+bench: $(BENCH)/.installed ## benchmarks beside other clients into benchmarks/results.md (30 minutes; AREA=name runs one)
+	@$(BENCH)/bin/python -m benchmarks $(AREA)
 
 soak: $(VENV)/.installed-dev ## promises about failures, limits, kills and keys, measured (15 minutes; SCENARIO=name runs one)
 	@$(BIN)/python -m tests.soak $(SCENARIO)
@@ -57,7 +58,7 @@ generate-test-data-vllm: $(VENV)/.installed-dev ## record a vLLM server's replie
 	@$(BIN)/python -m tests.recording vllm
 
 clean: ## remove the environment, caches and runs
-	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage dist build
+	rm -rf $(VENV) $(BENCH) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -73,3 +74,13 @@ $(VENV)/.installed-dev: pyproject.toml runner/throughster/_version.py | $(VENV)/
 	@echo "Setting up $(VENV) for development ..."
 	@$(PIP) install -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(BENCH)/.installed: pyproject.toml runner/throughster/_version.py
+	@echo "Setting up $(BENCH) ..."
+	@$(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install -e '.[bench]' || { \
+	  $(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install -e . && \
+	  for peer in openai litellm matplotlib; do \
+	    $(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install $$peer || echo "Goes on without $$peer."; \
+	  done; }
+	@touch $@

@@ -10,9 +10,9 @@ import platform
 import sys
 from pathlib import Path
 
-AREAS = ("startup", "call", "runner")
+AREAS = ("startup", "call", "stream", "runner")
 RESULTS = Path(__file__).parent / "results.md"
-VERSIONS = ("aiohttp", "orjson", "uvloop", "pydantic", "openai")
+VERSIONS = ("aiohttp", "orjson", "uvloop", "pydantic", "openai", "litellm")
 
 
 def machine() -> str:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+CLIENTS = {"bare": "bare aiohttp + orjson", "ours": "throughster", "openai": "openai SDK", "litellm": "litellm"}
+PEERS = ("openai", "litellm")
 
 
-@dataclass(frozen=True)
-class Case:
-    """`name` as the table calls it; `code` is Python that sets `n`, the number of units it did."""
+def present() -> list[str]:
+    """The clients that can be measured here, in the order of the tables."""
+    return [name for name in CLIENTS if name not in PEERS or importlib.util.find_spec(name)]
 
-    name: str
-    code: str
+
+def absent_note() -> str:
+    """Which peers are not installed, as a line of its own; empty where all are."""
+    names = [name for name in PEERS if name not in present()]
+    return f"\n\nNot installed here, so not measured: {', '.join(names)}." if names else ""
 
 
 def cpu_of(command: list[str]) -> tuple[float, float, float]:
@@ -28,19 +37,26 @@ def cpu_of(command: list[str]) -> tuple[float, float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     wall_s = time.perf_counter() - began
     if os.waitstatus_to_exitcode(status):
-        raise RuntimeError(f"{command[0]} failed: {errors.decode()[-2000:]}")
+        raise RuntimeError(f"{' '.join(command)} failed: {errors.decode()[-2000:]}")
     return usage.ru_utime + usage.ru_stime, wall_s, usage.ru_maxrss / 1024
 
 
-def in_turn(cases: list[Case], rounds: int) -> dict[str, dict[str, float]]:
-    """For each case the medians of what its code prints as JSON, the cases taking turns."""
-    seen: dict[str, list[dict[str, float]]] = {case.name: [] for case in cases}
+def drive(client: str, job: str, **options: Any) -> dict[str, float]:
+    """What one client did at one job, in a process of its own; see `benchmarks.drive`."""
+    command = [sys.executable, "-m", "benchmarks.drive", client, job, json.dumps(options)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    if done.returncode:
+        raise RuntimeError(f"{client} failed at {job}: {done.stderr[-2000:]}")
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def in_turn(clients: list[str], rounds: int, job: str, **options: Any) -> dict[str, dict[str, float]]:
+    """For each client the medians of what it found at the job, the clients taking turns."""
+    seen: dict[str, list[dict[str, float]]] = {client: [] for client in clients}
     for _ in range(rounds):
-        for case in cases:
-            done = subprocess.run([sys.executable, "-c", case.code], capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise RuntimeError(f"{case.name} failed: {done.stderr[-2000:]}")
-            seen[case.name].append(json.loads(done.stdout))
+        for client in clients:
+            seen[client].append(drive(client, job, **options))
     return {name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in seen.items()}
 
 
