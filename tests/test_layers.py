@@ -17,9 +17,10 @@ LEVELS = {
     4: ("checks", "client"),
     5: ("balance", "spec"),
     6: ("running",),
-    7: ("bench", "hf_datasets", "regression", "reports"),
-    8: ("cli", "__init__"),
-    9: ("__main__", "pytest_plugin"),
+    7: ("bench", "hf_datasets", "regression"),
+    8: ("reports",),
+    9: ("cli", "__init__"),
+    10: ("__main__", "pytest_plugin"),
 }
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "render": "throughster.cli.render",
     "run": "throughster.cli.run",
     "schema": "throughster.cli.schema",
+    "view": "throughster.cli.view",
 }
 
 

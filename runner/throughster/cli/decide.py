@@ -32,12 +32,16 @@ _TONES = {"regression": "red", "no regression": "green", "cannot tell": "yellow"
 
 @dataclass(frozen=True)
 class Decision:
-    """What a spec's gate and baseline say together. Where it has neither, there is no decision."""
+    """What a spec's gate and baseline say together. Where it has neither, there is no decision.
+
+    `baseline`: the file compared with.
+    """
 
     name: str
     gate: GateOutcome | None
     comparison: Comparison | None
     on_cannot_tell: str = "warn"
+    baseline: Path | None = None
 
     @property
     def is_met(self) -> bool:
@@ -123,7 +127,7 @@ def decide(plan: Plan, summary: Summary, given: Path | None, *, update: bool) ->
         return Decision(plan.name, gate, None)
     path, how = found
     comparison = compare(_folded(plan, path), after, alpha=how.alpha, tolerance=how.tolerance)
-    return Decision(plan.name, gate, comparison, how.on_cannot_tell)
+    return Decision(plan.name, gate, comparison, how.on_cannot_tell, path)
 
 
 def update_baseline(plan: Plan, summary: Summary, given: Path | None) -> Path:

@@ -15,10 +15,11 @@ from throughster.cli.decide import check_baselines, decide
 from throughster.cli.decide import update_baseline as write_baseline
 from throughster.cli.exits import FAILED, OK, WRONG, exit_code
 from throughster.cli.loop import loop_factory, runner
+from throughster.cli.page import Pages
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
 from throughster.exchanges import Player, Recorder
-from throughster.reports.files import KINDS, write_report
+from throughster.reports.files import KINDS
 from throughster.running.launch import Caps, Outputs, check_outputs, execute
 from throughster.running.processes import Crew
 
@@ -36,7 +37,7 @@ __all__ = ["run"]
 @spec_options
 @click.option(
     "-o", "--output", "outputs", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
-    help="Write results here (.jsonl, .csv, .parquet). Repeatable. Default: a new folder under ./runs.",
+    help="Write results here, by ending: .jsonl .csv .parquet .html .xml .md. Repeatable. Default: a folder in ./runs.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run of -o, or the newest run of this spec.")
 @click.option("--max-cost", type=click.FloatRange(0, min_open=True), metavar="USD", help="Spend at most this in all.")
@@ -119,11 +120,12 @@ def run(
 
     emit = listener(screen, color=color, quiet=quiet, progress=not no_progress, verbose=verbose)
     crew = Crew(processes, plans, loop_factory()) if processes > 1 else None
+    pages = Pages()
     with crew or nullcontext(), runner() as loop:
         summaries = loop.run(
             execute(
                 plans,
-                Outputs(outputs, write_report, resume=resume),
+                Outputs(outputs, pages.write, resume=resume),
                 emit,
                 caps=Caps(max_requests, max_cost),
                 tape=Recorder(record) if record is not None else tape,
@@ -131,14 +133,17 @@ def run(
                 handle_signals=True,
             )
         )
-    decisions = {}
+    decisions: dict[str, Decision] = {}
+    met: dict[int, bool] = {}
     for plan, summary in zip(plans, summaries, strict=False):  # a run that was stopped has fewer
         decision = decide(plan, summary, baseline, update=update_baseline)
         if decision is not None:
-            decisions[id(summary)] = decision.is_met
+            decisions[plan.file] = decision
+            met[id(summary)] = decision.is_met
             _show(decision, screen, color=color, quiet=quiet)
             _add_to_summaries(decision, outputs, plan, summary)
-    code = exit_code(summaries, decisions)
+    code = exit_code(summaries, met)
+    pages.finish(plans, summaries, decisions, code)
     if update_baseline:
         _update_baselines(plans, summaries, baseline, code)
     return code

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["FAILED", "NO_EVIDENCE", "CaseKey", "CaseOutcome", "Verdict", "fold"]
+__all__ = ["FAILED", "NO_EVIDENCE", "CaseKey", "CaseOutcome", "Verdict", "fold", "newest_first"]
 
 Verdict: TypeAlias = Literal["pass", "flaky", "fail", "error"]
 
@@ -157,7 +157,7 @@ def fold(
     """
     counting: dict[CaseKey, _Counting] = {}
     seen = HashSet()
-    for line in _newest_first(path):
+    for line, _ in newest_first(path):
         key = CaseKey(line["spec"], line["id"], line["label"])
         if not seen.add(hash((key, line["repeat"]))):
             continue
@@ -185,8 +185,11 @@ def _is_short(value: Any) -> bool:
     return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _LONGEST_VALUE)
 
 
-def _newest_first(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a results file, the last first, without those that are not whole."""
+def newest_first(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """The lines of a results file, the last first, and where each starts; without those that are not whole.
+
+    Raises SettingsError for a file that cannot be read or is no results file.
+    """
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -200,7 +203,7 @@ def _newest_first(path: Path) -> Iterator[dict[str, Any]]:
         os.close(file)
 
 
-def _lines(file: int, path: Path) -> Iterator[dict[str, Any]]:
+def _lines(file: int, path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data:
         end = data.rfind(b"\n") + 1
         if end == 0:
@@ -208,7 +211,7 @@ def _lines(file: int, path: Path) -> Iterator[dict[str, Any]]:
         while end > 0:
             start = data.rfind(b"\n", 0, end - 1) + 1
             if data[start:end].strip():
-                yield _parsed(data[start:end], path, data, start)
+                yield _parsed(data[start:end], path, data, start), start
             end = start
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from throughster.regression.statistics import holm, suite_p
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from throughster.regression.cases import CaseOutcome
     from throughster.regression.statistics import Pair
 
-__all__ = ["Group", "compare_groups", "places_by_group"]
+__all__ = ["MOST_VALUES", "Group", "Grouped", "compare_groups", "places_by_group"]
 
-_MOST_VALUES = 20
+MOST_VALUES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,17 @@ def compare_groups(
     return tuple(groups)
 
 
-def places_by_group(cases: Sequence[CaseOutcome]) -> dict[str, list[int]]:
+class Grouped(Protocol):
+    """What puts a case into groups."""
+
+    @property
+    def tags(self) -> Sequence[str]: ...
+
+    @property
+    def variables(self) -> Mapping[str, str]: ...
+
+
+def places_by_group(cases: Sequence[Grouped]) -> dict[str, list[int]]:
     """Which cases are in `tag:NAME` or `variable=value`.
 
     A variable makes groups where it has at most 20 values, and fewer than there are cases. All cases make no group.
@@ -63,6 +73,6 @@ def places_by_group(cases: Sequence[CaseOutcome]) -> dict[str, list[int]]:
         for name, value in case.variables.items():
             values.setdefault(name, {}).setdefault(value, []).append(n)
     for name, by_value in values.items():
-        if len(by_value) <= _MOST_VALUES and len(by_value) < len(cases):
+        if len(by_value) <= MOST_VALUES and len(by_value) < len(cases):
             groups.update({f"{name}={value}": places for value, places in by_value.items()})
     return {name: places for name, places in groups.items() if len(places) < len(cases)}

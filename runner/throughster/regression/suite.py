@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from throughster.regression.statistics import Pair
 
-__all__ = ["Rate", "SuiteChange", "suite_change"]
+__all__ = ["Rate", "SuiteChange", "rate_of", "suite_change"]
 
 MATTERS = 0.1
 
@@ -56,8 +56,8 @@ class SuiteChange:
 
 def suite_change(pairs: Sequence[Pair], alpha: float, tolerance: float) -> SuiteChange:
     """Of one pair at least."""
-    before = _rate([(pair.passed_before, pair.repeats_before) for pair in pairs], alpha)
-    after = _rate([(pair.passed_after, pair.repeats_after) for pair in pairs], alpha)
+    before = rate_of([(pair.passed_before, pair.repeats_before) for pair in pairs], alpha)
+    after = rate_of([(pair.passed_after, pair.repeats_after) for pair in pairs], alpha)
     drop = before.rate - after.rate
     interval = difference_interval(pairs, drop, alpha)
     matters = min(1.0, tolerance + MATTERS)
@@ -82,7 +82,8 @@ def suite_change(pairs: Sequence[Pair], alpha: float, tolerance: float) -> Suite
     )
 
 
-def _rate(counts: Sequence[tuple[int, int]], alpha: float) -> Rate:
+def rate_of(counts: Sequence[tuple[int, int]], alpha: float) -> Rate:
+    """Of the passes and repeats of each case; one case at least."""
     passed, repeats = (sum(column) for column in zip(*counts, strict=True))
     rate = min(1.0, math.fsum(one / of for one, of in counts) / len(counts))
     interval = wilson(rate * repeats, repeats, alpha)

@@ -12,13 +12,13 @@ from throughster.regression.decide import points, shown_p
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from throughster.regression.cases import CaseOutcome
+    from throughster.regression.cases import CaseKey, CaseOutcome
     from throughster.regression.compare import CaseChange, Comparison
     from throughster.regression.drift import Drift
     from throughster.regression.groups import Group
     from throughster.regression.suite import SuiteChange
 
-__all__ = ["headline", "markdown", "text"]
+__all__ = ["Table", "case_name", "headline", "markdown", "notes", "tables", "text"]
 
 MOST_ROWS = 20
 _HASH = re.compile(r"[0-9a-f]{16}(-\d+)?")
@@ -27,13 +27,17 @@ _UNITS = {"latency_s": ("latency", "{:,.2f} s"), "cost_usd": ("cost", "{:.6f} US
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`title`: empty for none. `foreign`: how many of the first columns hold what the spec or the data say."""
+    """`title`: empty for none. `foreign`: how many of the first columns hold what the spec or the data say.
+
+    `keys`: of a table of cases, the case of each row.
+    """
 
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     foreign: int = 1
     more: int = 0
+    keys: tuple[CaseKey, ...] = ()
 
 
 def headline(comparison: Comparison) -> str:
@@ -50,7 +54,7 @@ def headline(comparison: Comparison) -> str:
 def text(comparison: Comparison) -> str:
     """Everything below the headline, in columns."""
     lines = list(comparison.reasons)
-    for table in _tables(comparison):
+    for table in tables(comparison):
         cells = [tuple(_plain(cell) for cell in row) for row in (table.head, *table.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines += ["", *([table.title] if table.title else [])]
@@ -59,42 +63,43 @@ def text(comparison: Comparison) -> str:
             for row in cells
         ]
         lines += [f"  ... and {table.more:,} more"] if table.more else []
-    notes = [*comparison.notes, *_only_once(comparison, _plain)]
-    return "\n".join([*lines, *([""] if notes else []), *map(_plain_note, notes)]) + "\n"
+    told = [*comparison.notes, *notes(comparison, _plain)]
+    return "\n".join([*lines, *([""] if told else []), *map(_plain_note, told)]) + "\n"
 
 
 def markdown(comparison: Comparison) -> str:
     """All of it, headline included."""
     lines = [f"## {headline(comparison)}", "", " ".join(comparison.reasons)]
-    for table in _tables(comparison):
+    for table in tables(comparison):
         lines += ["", *([f"**{table.title}**", ""] if table.title else [])]
         lines += ["| " + " | ".join(table.head) + " |", "|" + "---|" * len(table.head)]
         for row in table.rows:
             foreign = [_code(cell) if cell else "" for cell in row[: table.foreign]]
             lines.append("| " + " | ".join([*foreign, *row[table.foreign :]]) + " |")
         lines += ["", f"... and {table.more:,} more"] if table.more else []
-    notes = [*map(_escaped, comparison.notes), *_only_once(comparison, _code)]
-    return "\n".join([*lines, *(["", *(f"- {note}" for note in notes)] if notes else [])]) + "\n"
+    told = [*map(_escaped, comparison.notes), *notes(comparison, _code)]
+    return "\n".join([*lines, *(["", *(f"- {note}" for note in told)] if told else [])]) + "\n"
 
 
-def _tables(comparison: Comparison) -> list[Table]:
-    tables = [_figures(comparison)] if comparison.suite or comparison.drifts else []
+def tables(comparison: Comparison) -> list[Table]:
+    """What moved: the figures, the cases by what became of them, and the groups."""
+    found = [_figures(comparison)] if comparison.suite or comparison.drifts else []
     is_worse = comparison.verdict == "regression"
     failing = comparison.of_kind("newly failing")
     dropped = [change for change in comparison.cases if change.is_certain and change.kind != "newly failing"]
     unknown = [change for change in comparison.of_kind("changed") if "error" in _verdicts(change)]
-    tables += [
-        _cases(title, found, comparison)
-        for title, found in (
+    found += [
+        _cases(title, changes, comparison)
+        for title, changes in (
             ("Newly failing" if is_worse else "Newly failing, which alone decides nothing", failing),
             ("Dropped beyond chance, not newly failing", dropped),
             ("Newly passing", comparison.of_kind("newly passing")),
             ("Without the answers that decide in one run", unknown),
         )
-        if found
+        if changes
     ]
     groups = sorted((g for g in comparison.groups if g.before != g.after), key=lambda g: g.after - g.before)
-    return [*tables, _groups(groups)] if groups else tables
+    return [*found, _groups(groups)] if groups else found
 
 
 def _figures(comparison: Comparison) -> Table:
@@ -132,7 +137,7 @@ def _cases(title: str, changes: Sequence[CaseChange], comparison: Comparison) ->
     head = ("case", *(["provider"] if has_labels else []), *(["fails"] if has_failures else []))
     rows = [
         (
-            _name(change.after),
+            case_name(change.after),
             *([change.after.key.label] if has_labels else []),
             *([_failures(change.after)] if has_failures else []),
             _tally(change.before),
@@ -142,7 +147,8 @@ def _cases(title: str, changes: Sequence[CaseChange], comparison: Comparison) ->
         for change in shown
     ]
     full = f"{title}: {len(changes):,} of {_many(len(comparison.cases), 'case')}"
-    return Table(full, (*head, "before", "after", ""), tuple(rows), len(head), len(changes) - len(shown))
+    keys = tuple(change.after.key for change in shown)
+    return Table(full, (*head, "before", "after", ""), tuple(rows), len(head), len(changes) - len(shown), keys)
 
 
 def _groups(groups: Sequence[Group]) -> Table:
@@ -161,7 +167,7 @@ def _groups(groups: Sequence[Group]) -> Table:
     return Table("Groups that moved", head, tuple(rows), more=max(0, len(groups) - MOST_ROWS))
 
 
-def _only_once(comparison: Comparison, show: Callable[[str], str]) -> Iterable[str]:
+def notes(comparison: Comparison, show: Callable[[str], str]) -> Iterable[str]:
     """What is in one run only, and what was asked differently."""
     others = sum(change.is_other_request for change in comparison.cases)
     if others:
@@ -170,7 +176,7 @@ def _only_once(comparison: Comparison, show: Callable[[str], str]) -> Iterable[s
         yield f"{every} asked something else than before (prompt, model or parameters)."
     for title, found in (("New", comparison.new), ("Missing", comparison.missing)):
         if found:
-            names = ", ".join(show(_name(case)) for case in found[:5]) + (", ..." if len(found) > 5 else "")
+            names = ", ".join(show(case_name(case)) for case in found[:5]) + (", ..." if len(found) > 5 else "")
             yield f"{title}, and not compared: {_many(len(found), 'case')} ({names})."
 
 
@@ -197,7 +203,7 @@ def _failures(case: CaseOutcome) -> str:
     return ", ".join(case.failures)
 
 
-def _name(case: CaseOutcome) -> str:
+def case_name(case: CaseOutcome) -> str:
     """Its name, or its id; behind an id that is a hash, its variables."""
     if case.name or not _HASH.fullmatch(case.key.id) or not case.variables:
         return case.name or case.key.id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from throughster.reports.html import write_html
 from throughster.reports.junit import write_junit
 from throughster.reports.markdown import write_markdown
 from throughster.reports.table import write_csv, write_parquet
@@ -19,6 +20,7 @@ __all__ = ["KINDS", "write_report"]
 KINDS: dict[str, Callable[[Path, Path, Sequence[Plan]], None]] = {
     ".csv": lambda journal, path, _plans: write_csv(journal, path),
     ".parquet": lambda journal, path, _plans: write_parquet(journal, path),
+    ".html": write_html,
     ".xml": write_junit,
     ".md": write_markdown,
 }

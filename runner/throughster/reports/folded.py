@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from throughster.running.rows import Row
     from throughster.types import Message
 
-__all__ = ["Folded", "folded", "reason_of"]
+__all__ = ["Folded", "case_of", "folded", "reason_of"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ def reason_of(line: dict[str, Any]) -> str:
     return message or failed or line["refusal"] or str(line["status"])
 
 
+def case_of(row: Row | None, asked: int, pass_rate: float = 1.0) -> Case:
+    """The test of a row; where it has none, one whose repeats must pass at this rate."""
+    return row.case if row is not None and row.case is not None else Case(asked, pass_rate, ())
+
+
 def folded(journal: Path, plan: Plan) -> list[Folded]:
     """The plan's tests, or rows, in the order of the spec. Holds one line for each."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -101,7 +106,7 @@ def _fold(lines: list[dict[str, Any]], row: Row | None) -> Folded:
     outcome = Repeats()
     for line in lines:
         outcome.add(line["status"])
-    case = row.case if row is not None and row.case is not None else Case(len(lines), 1.0, ())
+    case = case_of(row, len(lines))
     bad = [line for line in lines if line["status"] != "ok"]
     shown = (bad or lines)[0]
     costs = [line["cost_usd"] for line in lines if line["cost_usd"] is not None]

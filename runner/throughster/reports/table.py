@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
-__all__ = ["replace_file", "write_csv", "write_parquet"]
+__all__ = ["replace_file", "replacing", "write_csv", "write_parquet"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _HEAD = ("row", "repeat", "id", "label", "status")
@@ -86,7 +86,7 @@ def _cell(value: Any) -> Any:
 
 def write_csv(journal: Path, path: Path) -> None:
     names, fields = _columns(journal)
-    with _replacing(path) as binary, io.TextIOWrapper(binary, "utf-8", newline="", errors="backslashreplace") as file:
+    with replacing(path) as binary, io.TextIOWrapper(binary, "utf-8", newline="", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow([_cell(name) for name in _header(names, fields)])
         for result in read_sorted(journal):
@@ -107,7 +107,7 @@ def write_parquet(journal: Path, path: Path) -> None:
     schema = pa.schema([
         (name, kinds.get(name, pa.float64() if name in numbers else pa.string())) for name in _result_fields(journal)
     ])  # fmt: skip
-    with _replacing(path) as file, pq.ParquetWriter(file, schema) as writer:
+    with replacing(path) as file, pq.ParquetWriter(file, schema) as writer:
         batch: list[dict[str, Any]] = []
         for result in read_sorted(journal):
             batch.append({name: _column(name, value) for name, value in result.items()})
@@ -129,12 +129,12 @@ def _result_fields(journal: Path) -> list[str]:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file whole, or not at all."""
-    with _replacing(path) as file:
+    with replacing(path) as file:
         file.write(data)
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file that appears under its name only when it is complete and on disk."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -20,7 +20,7 @@ from throughster.running.journal import fsync_folder, lock_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ASKED_AGAIN", "Done", "newest_journal", "read_done", "tidy"]
+__all__ = ["ASKED_AGAIN", "Done", "is_provider_down", "newest_journal", "read_done", "tidy"]
 
 ASKED_AGAIN = frozenset({"error", "judge_error", "skipped"})
 """A row with such a status has no answer yet."""
@@ -71,6 +71,11 @@ _PROVIDERS_ERRORS = {
 }
 
 
+def is_provider_down(line: dict[str, Any]) -> bool:
+    """Whether a result failed through the provider, not through itself."""
+    return line["status"] == "error" and (line.get("error") or {}).get("type") in _PROVIDERS_ERRORS
+
+
 def tidy(path: Path) -> tuple[Counter[str], int]:
     """Leave one line for each row, the last, in the order in which they were written.
 
@@ -85,7 +90,7 @@ def tidy(path: Path) -> tuple[Counter[str], int]:
         for line, start in _numbered_backwards(file, path):
             if seen.add(_key(line["spec"], line["id"], line["label"], line["repeat"])):
                 statuses[line["status"]] += 1
-                provider_down += line["status"] == "error" and (line["error"] or {}).get("type") in _PROVIDERS_ERRORS
+                provider_down += is_provider_down(line)
                 kept.append(start)
             else:
                 dropped += 1
