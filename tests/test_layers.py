@@ -17,7 +17,7 @@ LEVELS = {
     4: ("checks", "client"),
     5: ("balance", "spec"),
     6: ("running",),
-    7: ("bench", "hf_datasets", "regression"),
+    7: ("bench", "convert", "hf_datasets", "regression"),
     8: ("reports",),
     9: ("cli", "__init__"),
     10: ("__main__", "pytest_plugin"),

@@ -29,6 +29,7 @@ COMMANDS = {
     "bench": "throughster.cli.bench",
     "cache": "throughster.cli.cache",
     "check": "throughster.cli.check",
+    "convert": "throughster.cli.convert",
     "diff": "throughster.cli.diff",
     "emulate": "throughster.cli.emulate",
     "render": "throughster.cli.render",

@@ -31,17 +31,24 @@ _QUOTE_TEMPLATE = 'Write quotes around the whole value, as in "{{ name }}".'
 
 
 def parse_yaml(
-    data: bytes | str, file: str, *, max_bytes: int = 1_000_000, max_nodes: int = 100_000
+    data: bytes | str,
+    file: str,
+    *,
+    max_bytes: int = 1_000_000,
+    max_nodes: int = 100_000,
+    max_aliases: int = MAX_ALIASES,
+    merge_keys: bool = False,
 ) -> tuple[Document | None, list[Problem]]:
     """Return the one document in `data` and every problem in it; None where no whole tree could be read.
 
     `file`: the name that stands in the problems. `max_nodes`: bound on values, counted with aliases written out; a
-    long text counts as one more per 64 characters. Never raises for anything in `data`.
+    long text counts as one more per 64 characters. `merge_keys`: `<<` is a key like any other, for the files of other
+    programs. Never raises for anything in `data`.
     """
     text, problem = _decode(data, file, max_bytes)
     if problem is not None:
         return None, [problem]
-    builder = _TreeBuilder(Document(file, text, Scalar(None, "", 0, 0)), max_nodes)
+    builder = _TreeBuilder(Document(file, text, Scalar(None, "", 0, 0)), max_nodes, max_aliases, merge_keys)
     root = builder.read()
     problems = builder.problems
     if builder.unshown:
@@ -110,8 +117,10 @@ class _Frame:
 
 
 class _TreeBuilder:
-    def __init__(self, draft: Document, max_nodes: int) -> None:
+    def __init__(self, draft: Document, max_nodes: int, max_aliases: int, merge_keys: bool) -> None:
         self.draft = draft
+        self.max_aliases = max_aliases
+        self.merge_keys = merge_keys
         self.shielded_text, self.unshield = _shield_separators(draft.text)
         self.max_nodes = max_nodes
         self.problems: list[Problem] = []
@@ -269,7 +278,7 @@ class _TreeBuilder:
         frame.skips_value = True
         if not isinstance(node, Scalar):
             self._note_in_tree(start, width, "A key must be plain text, not a list or mapping.")
-        elif node.plain and node.text == "<<":
+        elif node.plain and node.text == "<<" and not self.merge_keys:
             self._note_in_tree(start, width, "The merge key `<<` is not allowed.", "Write the keys out.")
         elif node.plain and not node.text:
             self._note_in_tree(start, width, "A key is missing before this `:`.")
@@ -297,10 +306,9 @@ class _TreeBuilder:
 
     def _count_reference(self, index: int) -> None:
         self.references += 1
-        if self.references > MAX_ALIASES:
-            self._note(
-                index, 1, f"The file uses anchors and aliases (`&`, `*`) more than {MAX_ALIASES} times.", _TOO_MUCH
-            )
+        if self.references > self.max_aliases:
+            times = f"more than {self.max_aliases:,} times"
+            self._note(index, 1, f"The file uses anchors and aliases (`&`, `*`) {times}.", _TOO_MUCH)
             self.root = None
             raise _Stop
 

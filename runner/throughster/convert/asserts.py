@@ -1,0 +1,431 @@
+"""promptfoo's assertions as checks: a table for what has a counterpart, a sentence for what has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from throughster.checks.patterns import compile_pattern
+from throughster.convert.expressions import Translation, translate_javascript, translate_python
+from throughster.convert.fields import Fields, Known
+from throughster.convert.files import FILE, Files, NotReadable
+from throughster.convert.losses import Losses, quoted
+from throughster.convert.schemas import as_schema
+from throughster.convert.templates import has_template, translate_template
+from throughster.names import did_you_mean
+
+if TYPE_CHECKING:
+    from throughster.convert.losses import Place
+    from throughster.convert.parts import Part
+
+__all__ = ["NO_COUNTERPART", "SAME", "Asserts"]
+
+Check: TypeAlias = dict[str, Any]
+
+SAME = {
+    "contains": "contains",
+    "icontains": "icontains",
+    "contains-any": "contains-any",
+    "contains-all": "contains-all",
+    "icontains-all": "icontains",
+    "starts-with": "starts-with",
+    "equals": "equals",
+    "regex": "regex",
+    "word-count": "word-count",
+    "finish-reason": "finish-reason",
+    "is-refusal": "is-refusal",
+    "levenshtein": "levenshtein",
+    "rouge-n": "rouge",
+    "bleu": "bleu",
+    "similar": "similar",
+    "similar:cosine": "similar",
+    "llm-rubric": "llm-rubric",
+    "model-graded-closedqa": "llm-rubric",
+    "factuality": "factuality",
+    "model-graded-factuality": "factuality",
+    "g-eval": "g-eval",
+    "select-best": "select-best",
+    "cost": "cost",
+    "latency": "latency",
+    "is-json": "is-json",
+}
+"""promptfoo's type -> ours, where one check stands for one assertion."""
+
+_PROGRAM = "is a program, which a spec never runs; left out."
+_ELSEWHERE = ("has no counterpart; left out.", "Write it as a check in Python of your own, see docs/checks.md.")
+_JUDGED = ("has no counterpart; left out.", "Say what you expect as an `llm-rubric`.")
+_CALLED = ("has no counterpart; left out.", "Use `tool-call`; arguments are held to `tools` anyway.")
+_EXPR = "Say it as an `expr`, or as a check in Python of your own, see docs/checks.md."
+NO_COUNTERPART: dict[str, tuple[str, str]] = {
+    "contains-json": ("has no counterpart; left out.", "Ask for JSON alone and use `is-json`, or a `regex`."),
+    "is-xml": _ELSEWHERE,
+    "contains-xml": _ELSEWHERE,
+    "is-html": _ELSEWHERE,
+    "contains-html": _ELSEWHERE,
+    "is-sql": _ELSEWHERE,
+    "contains-sql": _ELSEWHERE,
+    "gleu": _ELSEWHERE,
+    "meteor": _ELSEWHERE,
+    "classifier": _ELSEWHERE,
+    "moderation": _ELSEWHERE,
+    "guardrails": _ELSEWHERE,
+    "pi": _ELSEWHERE,
+    "perplexity": _ELSEWHERE,
+    "perplexity-score": _ELSEWHERE,
+    "similar:dot": _ELSEWHERE,
+    "similar:euclidean": _ELSEWHERE,
+    "max-score": _ELSEWHERE,
+    "skill-used": _ELSEWHERE,
+    "answer-relevance": _JUDGED,
+    "context-faithfulness": _JUDGED,
+    "context-recall": _JUDGED,
+    "context-relevance": _JUDGED,
+    "conversation-relevance": _JUDGED,
+    "agent-rubric": _JUDGED,
+    "search-rubric": _JUDGED,
+    "is-valid-function-call": _CALLED,
+    "is-valid-openai-function-call": _CALLED,
+    "is-valid-openai-tools-call": _CALLED,
+    "tool-call-f1": _CALLED,
+    "javascript": (_PROGRAM, _EXPR),
+    "python": (_PROGRAM, _EXPR),
+    "ruby": (_PROGRAM, _EXPR),
+    "webhook": (_PROGRAM, _EXPR),
+    "human": ("is a person's own judgement, given in promptfoo's viewer; left out.", ""),
+}
+"""promptfoo's type -> why it is not carried, and what to do."""
+
+_USUAL = {"levenshtein": 5, "rouge-n": 0.75, "bleu": 0.5, "similar": 0.75, "similar:cosine": 0.75, "g-eval": 0.7}
+"""What promptfoo takes for a threshold where none is set."""
+_TAKES_THRESHOLD = frozenset({*_USUAL, "llm-rubric", "cost", "latency"})
+_LISTED = frozenset({"contains-any", "contains-all", "icontains-any", "icontains-all"})
+_WITHOUT_VALUE = frozenset({"is-refusal", "cost", "latency"})
+_GRADED = frozenset({"llm-rubric", "factuality", "g-eval", "select-best", "similar"})
+_DIFFERENT = {
+    "equals": "white space around the answer does not count here.",
+    "starts-with": "white space before the answer does not count here.",
+    "is-refusal": "other words decide what a refusal is, and the provider's own word comes first.",
+    "g-eval": "the judge rates from 1 to 5 with another prompt; scores may differ a little.",
+    "llm-rubric": "the judge gets another prompt; verdicts at the edge may differ.",
+    "model-graded-closedqa": "is an `llm-rubric` here: the judge gets another prompt.",
+    "factuality": "the judge gets another prompt; verdicts at the edge may differ.",
+    "model-graded-factuality": "is called `factuality` here, and the judge gets another prompt.",
+}
+_SCORED = {
+    "rouge-n": "promptfoo counts single words (ROUGE-1), the check `rouge` the longest common sequence (ROUGE-L).",
+    "bleu": "the sentence's BLEU is smoothed in another way.",
+}
+_KNOWN: Known = {
+    "rubricPrompt": (
+        "changes",
+        "the judge's own prompt cannot be replaced; left out.",
+        "Put what matters into `value`.",
+    ),
+    "transform": (
+        "changes",
+        "is a program that changes the answer before it is checked; left out.",
+        "A `path` may do.",
+    ),
+    "contextTransform": ("changes", _PROGRAM, ""),
+    "config": ("harmless", "holds values for a program's own use; left out.", ""),
+    "normalizeUnicode": ("changes", "answers are compared as they are; left out.", ""),
+}
+_FIELDS = ("type", "value", "threshold", "weight", "metric", "provider", *_KNOWN)
+
+
+@dataclass
+class Asserts:
+    """Converts assertions. `graders`: the providers that were named for judging, as they were written.
+
+    `needs`: what the checks ask of the spec: `grader`, `embeddings`, `rivals`, `price`.
+    """
+
+    files: Files
+    losses: Losses
+    filters: frozenset[str] = frozenset()
+    has_price: bool = False
+    has_rivals: bool = False
+    is_split: bool = False
+    graders: list[Part] = field(default_factory=list)
+    needs: set[str] = field(default_factory=set)
+
+    def convert(self, part: Part, *, scored: bool = False) -> list[Check]:
+        """The checks of an `assert:` list. `scored`: the scores count, not only whether each passes."""
+        if not isinstance(part.value, list):
+            self.losses.changes(part.at, "`assert`", "is not a list; left out.")
+            return []
+        return [check for entry in part.value if (check := self.one(entry, scored=scored)) is not None]
+
+    def one(self, part: Part, *, scored: bool = False, inside: bool = False) -> Check | None:
+        if not isinstance(part.value, dict) or not isinstance(part.get("type") and part.value["type"].value, str):
+            self.losses.changes(part.at, "`assert`", "an entry is no mapping with a `type`; left out.")
+            return None
+        written = part.value["type"].value
+        if written == "assert-set":
+            return self._set(part, inside)
+        fields = Fields(part, self.losses, written)
+        name = written.removeprefix("not-")
+        negated = name != written
+        fields.take("type")
+        check = self._body(fields, name, negated, scored)
+        if check is None:
+            return None
+        self._common(fields, check, name, inside)
+        return check
+
+    def _set(self, part: Part, inside: bool) -> Check | None:
+        fields = Fields(part, self.losses, "assert-set")
+        fields.take("type")
+        threshold, entries = fields.number("threshold"), fields.take("assert")
+        scored = threshold is not None
+        if entries is None or not isinstance(entries.value, list):
+            self.losses.changes(part.at, "`assert-set`", "has no list under `assert`; left out.")
+            return None
+        checks = [one for entry in entries.value if (one := self.one(entry, scored=scored, inside=True)) is not None]
+        if not checks:
+            self.losses.changes(part.at, "`assert-set`", "none of its checks could be carried; left out.")
+            return None
+        if len(checks) < len(entries.value):
+            self.losses.changes(part.at, "`assert-set`", "is less than it was, without the checks that are left out.")
+        check: Check = {"type": "all-of", "value": checks}
+        if threshold is not None:
+            check["threshold"] = threshold
+        self._common(fields, check, "assert-set", inside)
+        return check
+
+    def _common(self, fields: Fields, check: Check, name: str, inside: bool) -> None:
+        weight, metric, provider = fields.number("weight"), fields.text("metric"), fields.take("provider")
+        if weight is not None and weight != 1 and not (inside and check["type"].endswith("any-of")):
+            check["weight"] = weight
+        if metric and (inside or has_template(metric)):
+            why = "a check in a group has no metric of its own" if inside else "a metric's name is no template"
+            self.losses.harmless(fields.part.at, f"`{name}.metric`", f"{why}; left out.")
+        elif metric:
+            check["metric"] = metric
+        if provider is not None and SAME.get(name) in _GRADED:
+            self.graders.append(provider)
+        fields.close(_KNOWN, _FIELDS)
+
+    def _body(self, fields: Fields, name: str, negated: bool, scored: bool) -> Check | None:
+        """Type, value, path and threshold; None, and told, where there is no such check."""
+        prefix = "not-" if negated else ""
+        if name in ("javascript", "python"):
+            return self._program(fields, name, negated)
+        if name == "icontains-any":
+            texts = self._texts(fields, name)
+            return None if texts is None else {
+                "type": f"{prefix}any-of", "value": [{"type": "icontains", "value": text} for text in texts],
+            }  # fmt: skip
+        if name not in SAME:
+            self._no_counterpart(fields, name)
+            return None
+        check: Check = {"type": prefix + SAME[name]}
+        filled = self._fill(fields, name, check)
+        if not filled or not self._has_what_it_needs(fields, name):
+            return None
+        self._differences(fields.part.at, name, negated, scored)
+        if name in ("contains-all", "icontains-all") and scored:
+            why = "a part of the texts gives a part of the score here, nothing in promptfoo."
+            self.losses.changes(
+                fields.part.at, f"`{name}`", why, "Write one `contains` for each text, or no threshold."
+            )
+        return check
+
+    def _fill(self, fields: Fields, name: str, check: Check) -> bool:
+        threshold = fields.number("threshold")
+        if name in ("latency", "cost"):
+            fields.take("value")
+            return self._limit(fields, name, threshold, check)
+        if name in _LISTED:
+            texts = self._texts(fields, name)
+            check["value"] = texts
+            return texts is not None
+        value = fields.take("value")
+        if name == "is-json":
+            return self._schema(value, check)
+        if name in _WITHOUT_VALUE:
+            pass
+        elif value is None or value.value == "":
+            self.losses.changes(fields.part.at, f"`{name}`", "has no `value`, so that it can mean nothing; left out.")
+            return False
+        elif not self._value(fields, name, value, check):
+            return False
+        if name in _TAKES_THRESHOLD:
+            if threshold is not None or name in _USUAL:
+                check["threshold"] = (threshold or _USUAL[name]) if name in ("levenshtein", "g-eval") else (
+                    _USUAL[name] if threshold is None else threshold
+                )  # fmt: skip
+        elif threshold is not None:
+            why = "promptfoo passes over the threshold of this type; left out."
+            self.losses.harmless(fields.part.at, f"`{name}.threshold`", why)
+        return True
+
+    def _limit(self, fields: Fields, name: str, threshold: float | None, check: Check) -> bool:
+        if threshold is None:
+            why = "has no threshold and only measures; results always have the figure. Left out."
+            self.losses.harmless(fields.part.at, f"`{name}`", why)
+            return False
+        check["threshold"] = threshold / 1000 if name == "latency" else threshold
+        return True
+
+    def _value(self, fields: Fields, name: str, value: Part, check: Check) -> bool:
+        if isinstance(value.value, list) and name in ("similar", "similar:cosine", "bleu"):
+            negated = check["type"].startswith("not-")
+            texts = [self.text(one, f"`{name}.value`") for one in value.value]
+            inner = check["type"].removeprefix("not-")
+            threshold = fields.number("threshold")
+            limit = _USUAL[name] if threshold is None else threshold
+            if any(text is None for text in texts):
+                return False
+            check["type"] = "not-any-of" if negated else "any-of"
+            check["value"] = [{"type": inner, "value": text, "threshold": limit} for text in texts]
+            self.needs |= {"embeddings"} if inner == "similar" else set()
+            return True
+        if isinstance(value.value, dict) or (isinstance(value.value, list) and name in ("equals", "finish-reason")):
+            if name not in ("equals", "word-count", "finish-reason"):
+                self.losses.changes(value.at, f"`{name}.value`", "is not a text; the check is left out.")
+                return False
+            check["value"] = value.plain()
+            return True
+        if isinstance(value.value, list):
+            if name != "g-eval":
+                self.losses.changes(value.at, f"`{name}.value`", "is a list; the check is left out.")
+                return False
+            why = "promptfoo takes the mean over several criteria; here they are one text."
+            self.losses.changes(
+                value.at, f"`{name}.value`", why, "Write a `g-eval` for each, and a threshold for the test."
+            )
+            value = type(value)("\n".join(one.text() for one in value.value), value.place, value.key)
+        if name == "word-count" and not isinstance(value.value, str):
+            check["value"] = value.plain()
+            return True
+        text = self.text(value, f"`{name}.value`")
+        if text is None or (name == "regex" and not self._is_pattern(text, value)):
+            return False
+        check["value"] = int(text) if name == "word-count" and text.isdigit() else text
+        return True
+
+    def _is_pattern(self, text: str, value: Part) -> bool:
+        if has_template(text):
+            return True
+        try:
+            compile_pattern(text)
+        except ValueError as error:
+            why = f"{quoted(text)} is no pattern of a linear-time engine ({error}); left out."
+            self.losses.changes(
+                value.at, "`regex`", why, "Patterns are those of RE2: no lookaround, no back-reference."
+            )
+            return False
+        return True
+
+    def text(self, value: Part, what: str) -> str | None:
+        """A value as text, with its file read and its template translated; None, and told, where that cannot be."""
+        text = value.text()
+        if text.startswith(FILE):
+            try:
+                text = self.files.text(text).strip()
+            except NotReadable as problem:
+                self.losses.changes(value.at, what, f"{problem} Left out.")
+                return None
+        found = translate_template(text, self.filters)
+        for unknown in found.unknown:
+            self.losses.changes(value.at, what, f"{unknown}; the check is left out.")
+        for name in found.env:
+            why = f"reads `env.{name}` from the environment, which a spec cannot; the check is left out."
+            self.losses.changes(value.at, what, why)
+        return None if found.unknown or found.env else found.text
+
+    def _texts(self, fields: Fields, name: str) -> list[str] | None:
+        value = fields.take("value")
+        if value is None or isinstance(value.value, dict):
+            self.losses.changes(fields.part.at, f"`{name}`", "has no list of texts; left out.")
+            return None
+        parts = value.value if isinstance(value.value, list) else [
+            type(value)(text, value.place, value.key) for text in split_commas(value.text())
+        ]  # fmt: skip
+        texts = [self.text(part, f"`{name}.value`") for part in parts]
+        if not texts or any(not text for text in texts):
+            if not any(text is None for text in texts):
+                self.losses.changes(value.at, f"`{name}`", "has an empty text, or none; left out.")
+            return None
+        return [text for text in texts if text]
+
+    def _schema(self, value: Part | None, check: Check) -> bool:
+        if value is None or value.value == "":
+            return True
+        schema = as_schema(value, self.files, self.losses, "`is-json.value`")
+        if schema is not None:
+            check["value"] = schema
+        return schema is not None
+
+    def _program(self, fields: Fields, name: str, negated: bool) -> Check | None:
+        value = fields.take("value")
+        if fields.number("threshold") is not None:
+            self.losses.harmless(fields.part.at, f"`{name}.threshold`", "judges numbers only, not true and false.")
+        code = value.text() if value is not None else ""
+        translate: Callable[..., Translation | None] = (
+            translate_javascript if name == "javascript" else translate_python
+        )
+        found = None if code.startswith((FILE, "package:")) else translate(code, negated=negated)
+        if found is None or (found.type == "regex" and (value is None or not self._is_pattern(found.value, value))):
+            self.losses.changes(fields.part.at, f"`{name}`", f"{quoted(code)} {_PROGRAM}", _EXPR)
+            return None
+        check: Check = {"type": f"{'not-' if negated else ''}{found.type}", "value": found.value}
+        return {**check, "path": found.path} if found.path else check
+
+    def _no_counterpart(self, fields: Fields, name: str) -> None:
+        at = fields.part.get("type")
+        place = at.place if at is not None else fields.part.at
+        if name in NO_COUNTERPART:
+            self.losses.changes(place, f"`{name}`", *NO_COUNTERPART[name])
+        elif name.startswith(("trajectory:", "trace-", "promptfoo:redteam:")):
+            self.losses.changes(place, f"`{name}`", "looks at traces or attacks, which there are not here; left out.")
+        else:
+            hint = did_you_mean(name, {*SAME, *NO_COUNTERPART, "assert-set", "icontains-any"})
+            self.losses.changes(place, quoted(name), "promptfoo has no such assertion, and fails; left out.", hint)
+
+    def _has_what_it_needs(self, fields: Fields, name: str) -> bool:
+        place, ours = fields.part.at, SAME[name]
+        if ours == "cost" and not self.has_price:
+            limit = fields.part.get("threshold")
+            todo = (
+                f"Add `price` to each provider, then `{{type: cost, threshold: {limit.text() if limit else '...'}}}`."
+            )
+            self.losses.changes(
+                place, "`cost`", "needs the price of every provider, and the source has none; left out.", todo
+            )
+            return False
+        if ours == "select-best" and (self.is_split or not self.has_rivals):
+            why = "compares the answers of several providers to one prompt" + (
+                "; of several prompts it cannot choose. Left out." if self.is_split else ", and there is one. Left out."
+            )
+            self.losses.changes(place, "`select-best`", why)
+            return False
+        if ours in _GRADED:
+            self.needs.add("embeddings" if ours == "similar" else "grader")
+        return True
+
+    def _differences(self, place: Place, name: str, negated: bool, scored: bool) -> None:
+        if name in _SCORED:
+            self.losses.once(place, "changes", f"`{name}`", _SCORED[name], "Look at the threshold again.")
+        elif name in _DIFFERENT:
+            grave = name in ("equals", "starts-with") and negated and scored
+            self.losses.once(place, "changes" if grave else "harmless", f"`{name}`", _DIFFERENT[name])
+
+
+def split_commas(text: str) -> list[str]:
+    """Texts between commas; quotes hold together what has a comma in it."""
+    parts, current, quote = [], "", ""
+    for character in text:
+        if quote:
+            quote = "" if character == quote else quote
+            current += "" if not quote else character
+        elif character == '"' and not current.strip():
+            quote, current = character, ""
+        elif character == ",":
+            parts.append(current.strip())
+            current = ""
+        else:
+            current += character
+    return [part for part in (*parts, current.strip()) if part]

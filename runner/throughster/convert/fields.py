@@ -1,0 +1,92 @@
+"""A mapping of the source, key by key: what nobody takes is told, so that nothing vanishes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from throughster.names import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from throughster.convert.losses import Losses, Severity
+    from throughster.convert.parts import Part
+
+__all__ = ["Entry", "Fields", "Known"]
+
+Entry: TypeAlias = "tuple[Severity, str, str]"
+"""How grave it is that a key is not carried, why it is not, and what to do."""
+Known: TypeAlias = "Mapping[str, Entry]"
+"""The keys that are never carried."""
+
+
+class Fields:
+    """`owner`: what messages call the mapping; "" for the top of the file."""
+
+    def __init__(self, part: Part, losses: Losses, owner: str, program: str = "promptfoo") -> None:
+        self.part = part
+        self.losses = losses
+        self._owner, self._program = owner, program
+        self._entries: dict[str, Part] = dict(part.value) if isinstance(part.value, dict) else {}
+        self._left = dict(self._entries)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def take(self, name: str) -> Part | None:
+        """The value of a key, which counts as looked after from now on; None where it is missing or null."""
+        part = self._left.pop(name, None) or self._entries.get(name)
+        return None if part is None or part.value is None else part
+
+    def text(self, name: str) -> str | None:
+        part = self.take(name)
+        if part is None:
+            return None
+        if isinstance(part.value, dict | list):
+            self.wrong(part, name, "a text")
+            return None
+        return part.text()
+
+    def number(self, name: str) -> float | int | None:
+        part = self.take(name)
+        if part is None:
+            return None
+        value = part.value
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                value = None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            self.wrong(part, name, "a number")
+            return None
+        return int(value) if float(value).is_integer() else value
+
+    def flag(self, name: str) -> bool | None:
+        part = self.take(name)
+        if part is None:
+            return None
+        if isinstance(part.value, bool):
+            return part.value
+        self.wrong(part, name, "true or false")
+        return None
+
+    def wrong(self, part: Part, name: str, expected: str) -> None:
+        """A value that the source's own program could not use either."""
+        self.losses.changes(part.at, self.named(name), f"is not {expected}; left out.")
+
+    def named(self, name: str) -> str:
+        return f"`{self._owner}.{name}`" if self._owner else f"`{name}`"
+
+    def close(self, known: Known, taken: Any = ()) -> None:
+        """Tell of every key that nobody took. `taken`: further names, for a hint at a misspelt one."""
+        for name, part in self._left.items():
+            if name in known:
+                severity, why, todo = known[name]
+                self.losses.add(part.at, severity, self.named(name), why, todo)
+            else:
+                hint = did_you_mean(name, {*known, *taken})
+                why = f"{self._program} knows no such key and passes over it; left out."
+                self.losses.harmless(part.at, self.named(name), why, hint)
+        self._left = {}
