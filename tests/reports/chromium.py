@@ -83,6 +83,13 @@ class Chromium:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
+    def until(self, code):
+        """Wait for an expression in the page to be true."""
+        end = time.monotonic() + 10
+        while not self.run(code):
+            assert time.monotonic() < end, code
+            time.sleep(0.02)
+
     def open(self, address, *, width=1280, height=900, dark=False, scripts=True, media="screen"):
         """Load a page; gives the seconds until it was shown."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)

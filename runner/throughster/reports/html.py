@@ -150,13 +150,19 @@ def _templates(**names: Any) -> Environment:
     made = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.globals |= names
-    made.filters |= {"visible": visible, "excerpt": excerpt, "seconds": seconds, "money": money, "percent": percent}
+    made.filters |= {"excerpt": excerpt, "seconds": seconds, "money": money, "percent": percent}
     return made
+
+
+def _visible(value: Any) -> Any:
+    """Every text that a template puts onto the page; markup of the templates' own stays as it is."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _context(

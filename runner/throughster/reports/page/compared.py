@@ -10,7 +10,7 @@ import orjson
 from throughster.errors import SettingsError
 from throughster.regression.cases import CaseKey, newest_first
 from throughster.regression.tables import headline, notes, tables
-from throughster.reports.page.shown import Text, excerpt, long_text, percent, visible
+from throughster.reports.page.shown import Text, excerpt, long_text, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,7 +97,7 @@ def compared(judged: Judged) -> Compared | None:
                 table.head,
                 [
                     [
-                        Cell(visible(cell), table.keys[n] if m == 0 and table.keys else None, m < table.foreign)
+                        Cell(cell, table.keys[n] if m == 0 and table.keys else None, m < table.foreign)
                         for m, cell in enumerate(row)
                     ]
                     for n, row in enumerate(table.rows)
@@ -107,7 +107,7 @@ def compared(judged: Judged) -> Compared | None:
             for table in tables(comparison)
         ],
         notes=[excerpt(note, 500) for note in (*comparison.notes, *notes(comparison, excerpt))],
-        baseline=visible(str(judged.baseline)) if judged.baseline is not None else "",
+        baseline=str(judged.baseline) if judged.baseline is not None else "",
     )
 
 

@@ -10,7 +10,7 @@ import orjson
 from throughster.errors import RequestError
 from throughster.redact import redact
 from throughster.reports.folded import reason_of
-from throughster.reports.page.shown import Text, excerpt, long_text, money, seconds, visible
+from throughster.reports.page.shown import Text, excerpt, long_text, money, seconds
 from throughster.running.rows import Row
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ class Details:
         first = lines[0]
         return Detail(
             entry=entry,
-            name=visible(entry.key.id),
-            variables=[(visible(name), long_text(value)) for name, value in values.items()],
-            gist=", ".join(f"{visible(name)}={excerpt(value, 60)}" for name, value in list(values.items())[:4]),
+            name=entry.key.id,
+            variables=[(name, long_text(value)) for name, value in values.items()],
+            gist=", ".join(f"{name}={excerpt(value, 60)}" for name, value in list(values.items())[:4]),
             messages=self._messages(entry, values),
             repeats=repeats,
             opened=places[0][0],
@@ -141,7 +141,7 @@ def _repeat(line: dict[str, Any]) -> Repeat:
         line=line,
         answer=None if shown in (None, "") and not is_value else long_text(shown),
         raw=long_text(text) if is_value and text and not _is_same(output, text) else None,
-        calls=[(visible(str(call["name"])), long_text(call["arguments"])) for call in line["tool_calls"]],
+        calls=[(str(call["name"]), long_text(call["arguments"])) for call in line["tool_calls"]],
         reason=reason_of(line),
         latency=seconds(line.get("latency_s")),
         first_token=seconds(line.get("first_token_s")),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from throughster.reports.page.index import ORDER
-from throughster.reports.page.shown import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,5 +75,5 @@ def _line(labels: Sequence[str], found: Mapping[str, Entry], briefs: Mapping[Cas
     sides = [Side(found[label], briefs.get(found[label].key, ("", ""))[1]) if label in found else None
              for label in labels]  # fmt: skip
     verdicts = {entry.is_passing for entry in found.values()}
-    return Line(visible(first.key.id) if first.has_name else known[0], known[0] if first.has_name else "",
+    return Line(first.key.id if first.has_name else known[0], known[0] if first.has_name else "",
                 sides, len(verdicts) > 1)  # fmt: skip

@@ -144,7 +144,8 @@
     });
     window.addEventListener("hashchange", follow);
     filter();
-    follow();
+    // a browser goes to the link's target itself when all is loaded, and takes the focus with it
+    window.addEventListener("load", () => requestAnimationFrame(() => requestAnimationFrame(follow)));
   }
 
   function offerCopy(box) {
