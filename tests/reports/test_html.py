@@ -89,13 +89,14 @@ def test_a_suite_that_fails(page):
     assert found.one("title").text == "Failed: suite"
     assert found.one("header").one("p", "verdict").words == "Failed exit 1"
     assert "Phrases, translated." in found.one("header").text
+    assert "1 of 2 cases did not pass." in found.one("header").text
     assert found.one("h1").text == "suite"
     summary = found.one("section", "summary")
     assert summary.one("h2").words == "2 tests 6 answers in all"
     assert [item.words for item in summary.one("ul", "legend").all("li")] == ["✓ pass 1", "✗ fail 1", "– skipped 1"]
     assert "later: not yet" in summary.one("details").words
     tiles = {tile.one("dt").text: tile.one("b").text for tile in summary.one("dl").all("div")}
-    assert (tiles["Pass rate"], tiles["Sends"]) == ("50 %", "6")
+    assert (tiles["Pass rate"].split(), tiles["Sends"]) == (["50", "%"], "6")
     assert "3 of 6 answers; 90 % interval 22.1 % to 77.9 %" in summary.words
 
 
@@ -167,7 +168,7 @@ def test_a_comparison_with_a_baseline(page, here):
     assert found.one("p", "verdict").words == "Regression exit 1"
     section = found.one("section", "compare")
     assert section.one("h2").text == "Regression (2 cases, 8 repeats of each)"
-    rates = [row.one("td", "n").text for row in section.one("table", "sides").all("tr")]
+    rates = [row.one("td", "n").words for row in section.one("table", "sides").all("tr")]
     assert rates == ["100 % (85.5 % to 100 %)", "50 % (31 % to 69 %)"]
     link = section.one("a")
     assert (link.text, link.attrs["href"]) == ("night", "#case-night")
@@ -375,7 +376,7 @@ def test_what_cannot_be_seen_is_written_out():
 def test_figures_have_units():
     assert [seconds(value) for value in (None, 0.0123, 1.5, 250)] == ["", "12 ms", "1.50 s", "250 s"]
     assert [money(value) for value in (None, 0, 0.00021, 0.0123, 12.5)] == ["", "$0", "$0.000210", "$0.0123", "$12.50"]
-    assert [percent(value) for value in (1, 0.956, 0)] == ["100 %", "95.6 %", "0 %"]
+    assert [percent(value) for value in (1, 0.956, 0)] == ["100\u00a0%", "95.6\u00a0%", "0\u00a0%"]
 
 
 # -- size ---------------------------------------------------------------------------------------------------------

@@ -55,10 +55,8 @@ class Banner:
     sentence: str
 
 
-_FAILED = "Some rows or checks failed, or the gate or the baseline says that this is not good enough."
 _OF_CODE = {
     0: Banner("Passed", "pass", "Everything that was asked for passed."),
-    1: Banner("Failed", "fail", _FAILED),
     2: Banner("Stopped", "error", "The data or a recording is wrong, which ended the run."),
     3: Banner("Incomplete", "error", "The provider could not be used, or a judge failed; the result is incomplete."),
     4: Banner("Incomplete", "error", "The budget ran out. What was done is here."),
@@ -79,16 +77,30 @@ def banner(ending: Ending, index: Index) -> Banner:
         code = _code_of(index, has_comparison=bool(verdicts), is_worse="regression" in verdicts, failing=failing)
     if code == 1 and "regression" in verdicts:
         return Banner("Regression", "fail", "The pass rate dropped by more than chance explains.")
+    if code == 1:
+        return Banner("Failed", "fail", _what_failed(ending, failing, len(index.entries)))
     if code == 0 and "cannot tell" in verdicts:
         return _CANNOT_TELL
     if code == 0 and failing:
         by = "the gate" if any(judged.gate for judged in ending.judged) else "the comparison with the baseline"
-        cases = "1 case" if failing == 1 else f"{failing:,} cases"
-        return Banner("Passed", "pass", f"Good enough for {by}, although {cases} did not pass.")
+        return Banner("Passed", "pass", f"Good enough for {by}, although {_cases(failing)} did not pass.")
     found = _OF_CODE.get(code, _INTERRUPTED)
     if code != 1 and "regression" in verdicts:
         return replace(found, sentence=f"{found.sentence} What there is, is a regression.")
     return found
+
+
+def _what_failed(ending: Ending, failing: int, cases: int) -> str:
+    parts = [f"{failing:,} of {_cases(cases)} did not pass."] if failing else []
+    if any(judged.gate is not None and not judged.gate.is_met for judged in ending.judged):
+        parts.insert(0, "The gate is not met.")
+    if "cannot tell" in {comparison.verdict for comparison in ending.comparisons}:
+        parts.append("The comparison with the baseline cannot tell.")
+    return " ".join(parts)
+
+
+def _cases(count: int) -> str:
+    return "1 case" if count == 1 else f"{count:,} cases"
 
 
 def _code_of(index: Index, *, has_comparison: bool, is_worse: bool, failing: int) -> int:

@@ -6,6 +6,7 @@ What is held of a case does not grow with its answers; they are read again for t
 from __future__ import annotations
 
 import re
+import sys
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from throughster.regression.groups import MOST_VALUES
 from throughster.reports.folded import case_of
 from throughster.running.cases import Repeats
 from throughster.running.hashes import HashSet
+from throughster.running.result import STATUSES
 from throughster.running.resume import is_provider_down
 from throughster.types import Usage
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from throughster.running.cases import Case, Verdict
     from throughster.running.plan import Plan
+    from throughster.running.result import Status
     from throughster.running.rows import Row
 
 __all__ = ["ORDER", "CheckCount", "Entry", "Index", "read_index"]
@@ -48,7 +51,9 @@ class Entry:
     key: CaseKey
     row: int
     case: Case
-    outcome: Repeats = field(default_factory=Repeats)
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
     places: list[tuple[int, str, int]] = field(default_factory=list)
     variables: Mapping[str, str] = field(default_factory=dict)
     verdict: Verdict = "error"
@@ -67,15 +72,21 @@ class Entry:
     @property
     def answered(self) -> int:
         """Repeats that say something: those that passed or failed."""
-        return self.outcome.passed + self.outcome.failed
+        return self.passed + self.failed
 
     @property
     def tally(self) -> str:
-        return f"{self.outcome.passed}/{self.asked}"
+        return f"{self.passed}/{self.asked}"
 
     @property
     def is_passing(self) -> bool:
         return self.verdict in ("pass", "flaky")
+
+    def settle(self, case: Case, variables: Mapping[str, str]) -> None:
+        """When all its results are known."""
+        self.case, self.variables = case, variables
+        self.places.sort()
+        self.verdict = Repeats(self.passed, self.failed, self.errors).verdict(case)
 
     @property
     def has_name(self) -> bool:
@@ -134,10 +145,20 @@ def read_index(journal: Path, plans: Sequence[Plan] = (), *, pass_rate: float = 
     reading = _Reading(plans, pass_rate)
     seen = HashSet()
     for line, start in newest_first(journal):
-        key = CaseKey(line["spec"], line["id"], line["label"])
+        key = CaseKey(sys.intern(line["spec"]), line["id"], sys.intern(line["label"]))
         if reading.wants(key) and seen.add(hash((key, line["repeat"]))):
             reading.add(key, line, start)
     return reading.finish()
+
+
+def _counts_as(status: Status) -> tuple[int, int, int]:
+    """Whether a result with this status has passed, failed, or is an error."""
+    one = Repeats()
+    one.add(status)
+    return one.passed, one.failed, one.errors
+
+
+_COUNTS = {status: _counts_as(status) for status in STATUSES}
 
 
 class _Reading:
@@ -150,6 +171,7 @@ class _Reading:
         }
         self._pass_rate = pass_rate
         self._entries: dict[CaseKey, Entry] = {}
+        self._cases: dict[int, Case] = {}
         self._variables = _Variables()
         self._index = Index()
         self._index.skipped = {
@@ -162,11 +184,11 @@ class _Reading:
     def add(self, key: CaseKey, line: dict[str, Any], start: int) -> None:
         entry = self._entries.get(key)
         if entry is None:
-            case = case_of(self._rows.get((key.spec, key.id)), 1, self._pass_rate)
-            entry = self._entries[key] = Entry(key, line["row"], case)
+            entry = self._entries[key] = Entry(key, line["row"], self._case(key, 1))
             entry.variables = self._variables.kept(line["vars"])
-        entry.outcome.add(line["status"])
-        entry.places.append((line["repeat"], line["status"], start))
+        passed, failed, errors = _COUNTS[line["status"]]
+        entry.passed, entry.failed, entry.errors = entry.passed + passed, entry.failed + failed, entry.errors + errors
+        entry.places.append((line["repeat"], sys.intern(line["status"]), start))
         usage, cost = line.get("usage") or {}, line.get("cost_usd")
         entry.tokens += usage.get("total_tokens") or 0
         if cost is not None:
@@ -175,6 +197,15 @@ class _Reading:
         if latency_s is not None and line["status"] not in NO_EVIDENCE and not line.get("cached"):
             entry.latencies_s.append(latency_s)
         self._count(entry.case, line, usage)
+
+    def _case(self, key: CaseKey, asked: int) -> Case:
+        """The test; cases of results that are no tests, and are asked as often, share one."""
+        row = self._rows.get((key.spec, key.id))
+        if row is not None:
+            return case_of(row, asked)
+        if asked not in self._cases:
+            self._cases[asked] = case_of(None, asked, self._pass_rate)
+        return self._cases[asked]
 
     def _count(self, case: Case, line: dict[str, Any], usage: dict[str, Any]) -> None:
         index = self._index
@@ -196,11 +227,7 @@ class _Reading:
 
     def finish(self) -> Index:
         for entry in self._entries.values():
-            entry.places.sort()
-            if (entry.key.spec, entry.key.id) not in self._rows:
-                entry.case = case_of(None, entry.asked, self._pass_rate)
-            entry.verdict = entry.outcome.verdict(entry.case)
-            entry.variables = self._variables.grouping(entry.variables)
+            entry.settle(self._case(entry.key, entry.asked), self._variables.grouping(entry.variables))
         order = self._order
         self._index.entries = sorted(
             self._entries.values(), key=lambda e: (order.get(e.key.spec, 0), e.key.spec, e.row, e.key.label)

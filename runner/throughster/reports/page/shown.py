@@ -51,7 +51,7 @@ def excerpt(value: Any, width: int = 200) -> str:
 
 def percent(share: float) -> str:
     text = f"{100 * share:.1f}".removesuffix(".0")
-    return f"{text} %"
+    return f"{text}\u00a0%"
 
 
 def seconds(value: float | None) -> str:
