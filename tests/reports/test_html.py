@@ -292,7 +292,7 @@ def test_every_kind_of_result(made):
     [
         ([result_line(0, 0)], "Passed"),
         ([result_line(0, 0), result_line(1, 0, status="failed")], "Failed"),
-        ([result_line(0, 0), result_line(1, 0, status="skipped")], "Interrupted"),
+        ([result_line(0, 0), result_line(1, 0, status="skipped")], "Incomplete"),
         ([result_line(0, 0), result_line(1, 0, status="error", error=Error("RateLimitError", "x"))], "Incomplete"),
         ([result_line(0, 0), result_line(1, 0, status="error", error=Error("BadRequestError", "x"))], "Failed"),
     ],

@@ -143,9 +143,9 @@ def run(
             _show(decision, screen, color=color, quiet=quiet)
             _add_to_summaries(decision, outputs, plan, summary)
     code = exit_code(summaries, met)
-    pages.finish(plans, summaries, decisions, code)
     if update_baseline:
         _update_baselines(plans, summaries, baseline, code)
+    pages.finish(plans, summaries, decisions, code)
     return code
 
 

@@ -63,6 +63,7 @@ _OF_CODE = {
     5: Banner("Incomplete", "error", "A bug in Throughster ended the run. What was done is here."),
 }
 _INTERRUPTED = Banner("Interrupted", "error", "The run was interrupted. What was done is here.")
+_UNFINISHED = Banner("Incomplete", "error", "The run was stopped before everything was asked to the end.")
 _CANNOT_TELL = Banner(
     "Cannot tell", "flaky", "Nothing shows that this is worse, but with so few repeats a drop that matters could hide."
 )
@@ -71,6 +72,8 @@ _CANNOT_TELL = Banner(
 def banner(ending: Ending, index: Index) -> Banner:
     """From the exit code where there is one, else from the results alone."""
     code = ending.exit_code
+    if code is None and index.statuses["skipped"]:
+        return _UNFINISHED
     verdicts = {comparison.verdict for comparison in ending.comparisons}
     failing = sum(not entry.is_passing for entry in index.entries)
     if code is None:
@@ -107,6 +110,4 @@ def _code_of(index: Index, *, has_comparison: bool, is_worse: bool, failing: int
     """As a run would end with such results."""
     if index.down or index.statuses["judge_error"]:
         return 3
-    if index.statuses["skipped"]:
-        return -1
     return int(is_worse) if has_comparison else int(failing > 0)

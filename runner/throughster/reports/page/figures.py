@@ -73,7 +73,6 @@ class Part:
     cost: str = ""
     tokens: int = 0
     score: float | None = None
-    value: str = ""
 
 
 def overall(entries: Iterable[Entry]) -> Rate | None:

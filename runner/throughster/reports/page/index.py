@@ -105,7 +105,7 @@ class CheckCount:
 
 @dataclass
 class Index:
-    """All cases of a file, in the order of the specs, rows and labels. `size`: bytes of the file's results.
+    """All cases of a file, in the order of the specs, rows and labels. `skipped`: tests left out, with the reason.
 
     `checks`: by metric where the spec names one, else by type. `down`: results that failed through the provider.
     """
