@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from throughster.checks.kinds import KINDS
 from throughster.checks.patterns import compile_pattern
+from throughster.convert.assert_types import (
+    DIFFERENT,
+    EXPR,
+    GRADED,
+    LISTED,
+    NO_COUNTERPART,
+    PROGRAM,
+    SAME,
+    SCORED,
+    TAKES_THRESHOLD,
+    USUAL,
+    WITHOUT_VALUE,
+)
 from throughster.convert.expressions import Translation, translate_javascript, translate_python
 from throughster.convert.fields import Fields, Known
 from throughster.convert.files import FILE, Files, NotReadable
@@ -19,103 +34,10 @@ if TYPE_CHECKING:
     from throughster.convert.losses import Place
     from throughster.convert.parts import Part
 
-__all__ = ["NO_COUNTERPART", "SAME", "Asserts"]
+__all__ = ["Asserts", "split_commas"]
 
 Check: TypeAlias = dict[str, Any]
 
-SAME = {
-    "contains": "contains",
-    "icontains": "icontains",
-    "contains-any": "contains-any",
-    "contains-all": "contains-all",
-    "icontains-all": "icontains",
-    "starts-with": "starts-with",
-    "equals": "equals",
-    "regex": "regex",
-    "word-count": "word-count",
-    "finish-reason": "finish-reason",
-    "is-refusal": "is-refusal",
-    "levenshtein": "levenshtein",
-    "rouge-n": "rouge",
-    "bleu": "bleu",
-    "similar": "similar",
-    "similar:cosine": "similar",
-    "llm-rubric": "llm-rubric",
-    "model-graded-closedqa": "llm-rubric",
-    "factuality": "factuality",
-    "model-graded-factuality": "factuality",
-    "g-eval": "g-eval",
-    "select-best": "select-best",
-    "cost": "cost",
-    "latency": "latency",
-    "is-json": "is-json",
-}
-"""promptfoo's type -> ours, where one check stands for one assertion."""
-
-_PROGRAM = "is a program, which a spec never runs; left out."
-_ELSEWHERE = ("has no counterpart; left out.", "Write it as a check in Python of your own, see docs/checks.md.")
-_JUDGED = ("has no counterpart; left out.", "Say what you expect as an `llm-rubric`.")
-_CALLED = ("has no counterpart; left out.", "Use `tool-call`; arguments are held to `tools` anyway.")
-_EXPR = "Say it as an `expr`, or as a check in Python of your own, see docs/checks.md."
-NO_COUNTERPART: dict[str, tuple[str, str]] = {
-    "contains-json": ("has no counterpart; left out.", "Ask for JSON alone and use `is-json`, or a `regex`."),
-    "is-xml": _ELSEWHERE,
-    "contains-xml": _ELSEWHERE,
-    "is-html": _ELSEWHERE,
-    "contains-html": _ELSEWHERE,
-    "is-sql": _ELSEWHERE,
-    "contains-sql": _ELSEWHERE,
-    "gleu": _ELSEWHERE,
-    "meteor": _ELSEWHERE,
-    "classifier": _ELSEWHERE,
-    "moderation": _ELSEWHERE,
-    "guardrails": _ELSEWHERE,
-    "pi": _ELSEWHERE,
-    "perplexity": _ELSEWHERE,
-    "perplexity-score": _ELSEWHERE,
-    "similar:dot": _ELSEWHERE,
-    "similar:euclidean": _ELSEWHERE,
-    "max-score": _ELSEWHERE,
-    "skill-used": _ELSEWHERE,
-    "answer-relevance": _JUDGED,
-    "context-faithfulness": _JUDGED,
-    "context-recall": _JUDGED,
-    "context-relevance": _JUDGED,
-    "conversation-relevance": _JUDGED,
-    "agent-rubric": _JUDGED,
-    "search-rubric": _JUDGED,
-    "is-valid-function-call": _CALLED,
-    "is-valid-openai-function-call": _CALLED,
-    "is-valid-openai-tools-call": _CALLED,
-    "tool-call-f1": _CALLED,
-    "javascript": (_PROGRAM, _EXPR),
-    "python": (_PROGRAM, _EXPR),
-    "ruby": (_PROGRAM, _EXPR),
-    "webhook": (_PROGRAM, _EXPR),
-    "human": ("is a person's own judgement, given in promptfoo's viewer; left out.", ""),
-}
-"""promptfoo's type -> why it is not carried, and what to do."""
-
-_USUAL = {"levenshtein": 5, "rouge-n": 0.75, "bleu": 0.5, "similar": 0.75, "similar:cosine": 0.75, "g-eval": 0.7}
-"""What promptfoo takes for a threshold where none is set."""
-_TAKES_THRESHOLD = frozenset({*_USUAL, "llm-rubric", "cost", "latency"})
-_LISTED = frozenset({"contains-any", "contains-all", "icontains-any", "icontains-all"})
-_WITHOUT_VALUE = frozenset({"is-refusal", "cost", "latency"})
-_GRADED = frozenset({"llm-rubric", "factuality", "g-eval", "select-best", "similar"})
-_DIFFERENT = {
-    "equals": "white space around the answer does not count here.",
-    "starts-with": "white space before the answer does not count here.",
-    "is-refusal": "other words decide what a refusal is, and the provider's own word comes first.",
-    "g-eval": "the judge rates from 1 to 5 with another prompt; scores may differ a little.",
-    "llm-rubric": "the judge gets another prompt; verdicts at the edge may differ.",
-    "model-graded-closedqa": "is an `llm-rubric` here: the judge gets another prompt.",
-    "factuality": "the judge gets another prompt; verdicts at the edge may differ.",
-    "model-graded-factuality": "is called `factuality` here, and the judge gets another prompt.",
-}
-_SCORED = {
-    "rouge-n": "promptfoo counts single words (ROUGE-1), the check `rouge` the longest common sequence (ROUGE-L).",
-    "bleu": "the sentence's BLEU is smoothed in another way.",
-}
 _KNOWN: Known = {
     "rubricPrompt": (
         "changes",
@@ -127,18 +49,21 @@ _KNOWN: Known = {
         "is a program that changes the answer before it is checked; left out.",
         "A `path` may do.",
     ),
-    "contextTransform": ("changes", _PROGRAM, ""),
+    "contextTransform": ("changes", PROGRAM, ""),
     "config": ("harmless", "holds values for a program's own use; left out.", ""),
     "normalizeUnicode": ("changes", "answers are compared as they are; left out.", ""),
 }
-_FIELDS = ("type", "value", "threshold", "weight", "metric", "provider", *_KNOWN)
+_FIELDS = ("type", "value", "threshold", "weight", "metric", "provider", "transform", *_KNOWN)
+_MEMBER = re.compile(r"(?:JSON\.parse\(output\)|(output))((?:\.[A-Za-z_]\w*|\[\d+\]|\['[^'\\]+'\])+)")
 
 
 @dataclass
 class Asserts:
     """Converts assertions. `graders`: the providers that were named for judging, as they were written.
 
-    `needs`: what the checks ask of the spec: `grader`, `embeddings`, `rivals`, `price`.
+    `has_price`, `has_rivals`, `is_split`, `is_parsed`: whether each provider has a price, several are asked, there are
+    several prompts, and answers are parsed before they are checked. `needs`: `grader`, `embeddings`, and the first
+    check that asks for it.
     """
 
     files: Files
@@ -147,11 +72,22 @@ class Asserts:
     has_price: bool = False
     has_rivals: bool = False
     is_split: bool = False
+    is_parsed: bool = False
     graders: list[Part] = field(default_factory=list)
-    needs: set[str] = field(default_factory=set)
+    needs: dict[str, Place] = field(default_factory=dict)
 
-    def convert(self, part: Part, *, scored: bool = False) -> list[Check]:
-        """The checks of an `assert:` list. `scored`: the scores count, not only whether each passes."""
+    def convert(self, part: Part, *, scored: bool = False, parsed: bool = False) -> list[Check]:
+        """The checks of an `assert:` list. `scored`: the scores count, not only whether each passes.
+
+        `parsed`: answers are parsed before, in these checks.
+        """
+        before, self.is_parsed = self.is_parsed, self.is_parsed or parsed
+        try:
+            return self._all(part, scored)
+        finally:
+            self.is_parsed = before
+
+    def _all(self, part: Part, scored: bool) -> list[Check]:
         if not isinstance(part.value, list):
             self.losses.changes(part.at, "`assert`", "is not a list; left out.")
             return []
@@ -169,10 +105,24 @@ class Asserts:
         negated = name != written
         fields.take("type")
         check = self._body(fields, name, negated, scored)
-        if check is None:
+        if check is None or not self._transformed(fields, name, check):
             return None
         self._common(fields, check, name, inside)
         return check
+
+    def _transformed(self, fields: Fields, name: str, check: Check) -> bool:
+        """Sets `path` for a transform that takes a part of the JSON; any other is told, and its check left out."""
+        transform = fields.take("transform")
+        if transform is None:
+            return True
+        found = _MEMBER.fullmatch(transform.text().strip())
+        kind = KINDS.get(check["type"].removeprefix("not-"))
+        if found is None or (found[1] and not self.is_parsed) or kind is None or not kind.has_path or "path" in check:
+            why = f"{quoted(transform.text())} is a program that changes the answer; the check is left out."
+            self.losses.changes(transform.at, f"`{name}.transform`", why, "A `path` takes a part of the JSON.")
+            return False
+        check["path"] = f"${found[2]}"
+        return True
 
     def _set(self, part: Part, inside: bool) -> Check | None:
         fields = Fields(part, self.losses, "assert-set")
@@ -203,7 +153,7 @@ class Asserts:
             self.losses.harmless(fields.part.at, f"`{name}.metric`", f"{why}; left out.")
         elif metric:
             check["metric"] = metric
-        if provider is not None and SAME.get(name) in _GRADED:
+        if provider is not None and SAME.get(name) in GRADED:
             self.graders.append(provider)
         fields.close(_KNOWN, _FIELDS)
 
@@ -237,24 +187,26 @@ class Asserts:
         if name in ("latency", "cost"):
             fields.take("value")
             return self._limit(fields, name, threshold, check)
-        if name in _LISTED:
+        if name in LISTED:
             texts = self._texts(fields, name)
             check["value"] = texts
             return texts is not None
         value = fields.take("value")
         if name == "is-json":
             return self._schema(value, check)
-        if name in _WITHOUT_VALUE:
+        if name in WITHOUT_VALUE:
             pass
         elif value is None or value.value == "":
             self.losses.changes(fields.part.at, f"`{name}`", "has no `value`, so that it can mean nothing; left out.")
             return False
         elif not self._value(fields, name, value, check):
             return False
-        if name in _TAKES_THRESHOLD:
-            if threshold is not None or name in _USUAL:
-                check["threshold"] = (threshold or _USUAL[name]) if name in ("levenshtein", "g-eval") else (
-                    _USUAL[name] if threshold is None else threshold
+        if check["type"].endswith("any-of"):
+            return True  # each of its checks has the threshold
+        if name in TAKES_THRESHOLD:
+            if threshold is not None or name in USUAL:
+                check["threshold"] = (threshold or USUAL[name]) if name in ("levenshtein", "g-eval") else (
+                    USUAL[name] if threshold is None else threshold
                 )  # fmt: skip
         elif threshold is not None:
             why = "promptfoo passes over the threshold of this type; left out."
@@ -275,12 +227,13 @@ class Asserts:
             texts = [self.text(one, f"`{name}.value`") for one in value.value]
             inner = check["type"].removeprefix("not-")
             threshold = fields.number("threshold")
-            limit = _USUAL[name] if threshold is None else threshold
+            limit = USUAL[name] if threshold is None else threshold
             if any(text is None for text in texts):
                 return False
             check["type"] = "not-any-of" if negated else "any-of"
             check["value"] = [{"type": inner, "value": text, "threshold": limit} for text in texts]
-            self.needs |= {"embeddings"} if inner == "similar" else set()
+            if inner == "similar":
+                self.needs.setdefault("embeddings", fields.part.at)
             return True
         if isinstance(value.value, dict) or (isinstance(value.value, list) and name in ("equals", "finish-reason")):
             if name not in ("equals", "word-count", "finish-reason"):
@@ -367,9 +320,9 @@ class Asserts:
         translate: Callable[..., Translation | None] = (
             translate_javascript if name == "javascript" else translate_python
         )
-        found = None if code.startswith((FILE, "package:")) else translate(code, negated=negated)
+        found = None if code.startswith((FILE, "package:")) else translate(code, negated=negated, parsed=self.is_parsed)
         if found is None or (found.type == "regex" and (value is None or not self._is_pattern(found.value, value))):
-            self.losses.changes(fields.part.at, f"`{name}`", f"{quoted(code)} {_PROGRAM}", _EXPR)
+            self.losses.changes(fields.part.at, f"`{name}`", f"{quoted(code)} {PROGRAM}", EXPR)
             return None
         check: Check = {"type": f"{'not-' if negated else ''}{found.type}", "value": found.value}
         return {**check, "path": found.path} if found.path else check
@@ -402,16 +355,16 @@ class Asserts:
             )
             self.losses.changes(place, "`select-best`", why)
             return False
-        if ours in _GRADED:
-            self.needs.add("embeddings" if ours == "similar" else "grader")
+        if ours in GRADED:
+            self.needs.setdefault("embeddings" if ours == "similar" else "grader", place)
         return True
 
     def _differences(self, place: Place, name: str, negated: bool, scored: bool) -> None:
-        if name in _SCORED:
-            self.losses.once(place, "changes", f"`{name}`", _SCORED[name], "Look at the threshold again.")
-        elif name in _DIFFERENT:
-            grave = name in ("equals", "starts-with") and negated and scored
-            self.losses.once(place, "changes" if grave else "harmless", f"`{name}`", _DIFFERENT[name])
+        if name in SCORED:
+            self.losses.once(place, "changes", f"`{name}`", SCORED[name], "Look at the threshold again.")
+        elif name in DIFFERENT:
+            grave = scored and ("factuality" in name or (negated and name in ("equals", "starts-with")))
+            self.losses.once(place, "changes" if grave else "harmless", f"`{name}`", DIFFERENT[name])
 
 
 def split_commas(text: str) -> list[str]:

@@ -25,6 +25,7 @@ __all__ = ["Case", "Cases"]
 _MOST_CASES = 100_000
 _VARIABLE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
 _REFERENCE_ROUNDS = 5
+_PARSE = re.compile(r"\s*JSON\.parse\(output\)\s*;?\s*")
 _PROGRAMS = (".py", ".js", ".ts", ".mjs", ".cjs", ".mts", ".cts")
 _MEDIA = (".pdf", ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".svg", ".mp4", ".webm", ".mp3", ".wav", ".mov")
 
@@ -96,7 +97,8 @@ class Cases:
     """Converts tests. `asserts`: what converts their checks.
 
     `expands_defaults`: variables of `defaultTest` that have to be written out with each test's own;
-    `scores_by_default`: whether it has a threshold.
+    `scores_by_default`, `parses_by_default`: whether it has a
+    threshold, and parses answers.
     """
 
     files: Files
@@ -105,6 +107,7 @@ class Cases:
     count: int = 0
     expands_defaults: dict[str, Part] = field(default_factory=dict)
     scores_by_default: bool = False
+    parses_by_default: bool = False
 
     def convert(self, part: Part) -> list[Case]:
         """The cases of a `tests:` value, in order."""
@@ -155,10 +158,10 @@ class Cases:
                 yield from self.parts(entry)
         elif ending in _PROGRAMS:
             self.losses.changes(
-                part.at, quoted(name), "is a program that makes tests; left out.", "Let it write a CSV file."
+                part.at, quoted(part.value), "is a program that makes tests; left out.", "Let it write a CSV file."
             )
         else:
-            self.losses.changes(part.at, quoted(name), f"tests are not read from `{ending}` files; left out.")
+            self.losses.changes(part.at, quoted(part.value), f"tests are not read from `{ending}` files; left out.")
 
     def scenarios(self, part: Part) -> list[Case]:
         """Each configuration of a scenario with each of its tests."""
@@ -183,22 +186,23 @@ class Cases:
             found += [case for base in bases for test in written for case in self.one(_merged(base, test))]
         return found
 
-    def one(self, part: Part) -> list[Case]:
+    def one(self, part: Part, owner: str = "test") -> list[Case]:
         """The cases that one test stands for: several where values are lists."""
-        fields = Fields(part, self.losses, "test")
+        fields = Fields(part, self.losses, owner)
         description, threshold = fields.text("description"), fields.number("threshold")
-        options = Fields(fields.take("options") or Part({}, part.place), self.losses, "test.options")
+        options = Fields(fields.take("options") or Part({}, part.place), self.losses, f"{owner}.options")
         expands = not options.flag("disableVarExpansion")
         takes_defaults = not options.flag("disableDefaultAsserts")
         prefix, suffix = options.text("prefix") or "", options.text("suffix") or ""
         grader = options.take("provider")
         if grader is not None:
             self.asserts.graders.append(grader)
+        parses = self._parses(options, owner)
         prompts = fields.take("prompts")
         written = fields.take("assert")
         threshold = self._threshold(threshold, part)
         checks = (
-            self.asserts.convert(written, scored=threshold is not None or self.scores_by_default)
+            self.asserts.convert(written, scored=threshold is not None or self.scores_by_default, parsed=parses)
             if written is not None
             else []
         )
@@ -212,6 +216,18 @@ class Cases:
         )  # fmt: skip
         return [replace(case, vars=one) for one in self.expanded(values, part.place, expands=expands)]
 
+    def _parses(self, options: Fields, owner: str) -> bool:
+        """Whether answers are parsed before they are checked. Takes a transform that does just that."""
+        transform = options.part.get("transform")
+        if transform is None or not _PARSE.fullmatch(transform.text()):
+            return self.parses_by_default
+        options.take("transform")
+        why = "parses the answer; checks of parts do so here, and texts are compared with what the model wrote."
+        self.losses.once(transform.at, "harmless", f"`{owner}.options.transform`", why)
+        if owner == "defaultTest":
+            self.parses_by_default = True
+        return True
+
     def _threshold(self, threshold: float | None, part: Part) -> float | None:
         if threshold is not None and not 0 <= threshold <= 1:
             self.losses.changes(
@@ -222,7 +238,7 @@ class Cases:
 
     def _close_options(self, options: Fields) -> None:
         taken = ("provider", "prefix", "suffix", "disableVarExpansion", "disableDefaultAsserts")
-        for name in [name for name in options.part.value if name not in _OPTIONS and name not in taken]:
+        for name in [name for name in options.names if name not in _OPTIONS and name not in taken]:
             part = options.take(name)
             if part is not None:
                 why = "parameters belong to a provider here, not to a test; left out."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from dataclasses import dataclass, field, replace
@@ -17,11 +18,12 @@ from throughster.convert.prompty import is_prompty, read_prompty
 from throughster.errors import Problem, SpecError
 from throughster.names import did_you_mean
 from throughster.paths import project_root
+from throughster.providers import PROVIDERS
 from throughster.redact import redact
 from throughster.running.plan import Options, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from throughster.convert.parts import Part
 
@@ -38,7 +40,10 @@ _PROBES = {"string": "x", "text": "x", "number": "1", "integer": "1", "boolean":
 
 @dataclass(frozen=True)
 class Conversion:
-    """What became of a source. `drafts` are written into `folder`; `hosts` must be allowed outside the specs."""
+    """What became of a source.
+
+    `drafts` are written into `folder`; `hosts` must be allowed outside the specs; `secrets` are kept out of everything.
+    """
 
     source: str
     kind: Kind
@@ -48,6 +53,7 @@ class Conversion:
     unshown: int = 0
     hosts: tuple[str, ...] = ()
     needs: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def changes_meaning(self) -> bool:
@@ -99,11 +105,12 @@ def convert(source: str, output: str | None) -> Conversion:
         shown,
         kind,
         folder,
-        tuple(replace(draft, text=redact(draft.text, hidden)) for draft in drafts),
+        tuple(drafts),
         tuple(replace(loss, what=redact(loss.what, hidden), why=redact(loss.why, hidden)) for loss in losses.all),
         losses.unshown,
         tuple(hosts),
         {name: kind for draft in drafts for name, kind in draft.needs.items()},
+        tuple(hidden),
     )
 
 
@@ -195,7 +202,20 @@ def write_drafts(conversion: Conversion, *, force: bool) -> None:
         raise SpecError(problems)
     conversion.folder.mkdir(parents=True, exist_ok=True)
     for path, draft in zip(conversion.paths, conversion.drafts, strict=True):
-        path.write_bytes(draft.text.encode("utf-8"))
+        path.write_bytes(draft.text(conversion.secrets).encode("utf-8"))
+
+
+@contextlib.contextmanager
+def _named_models() -> Iterator[None]:
+    """Models that come from the environment have a name in it while a spec is checked."""
+    names = [f"{provider.env_prefix}MODEL_NAME" for provider in PROVIDERS.values() if not provider.starts_emulator]
+    missing = [name for name in names if name not in os.environ]
+    os.environ.update(dict.fromkeys(missing, "model"))
+    try:
+        yield
+    finally:
+        for name in missing:
+            del os.environ[name]
 
 
 def check_written(conversion: Conversion) -> list[tuple[Path, str, list[Problem]]]:
@@ -205,7 +225,8 @@ def check_written(conversion: Conversion) -> list[tuple[Path, str, list[Problem]
         if draft.is_spec:
             probes = {name: _PROBES.get(kind, "x") for name, kind in draft.needs.items()}
             options = Options(hosts=conversion.hosts, keyless=True, variables=probes)
-            plans, problems = prepare([path], [], options)
+            with _named_models():
+                plans, problems = prepare([path], [], options)
             errors = [problem for problem in problems if problem.severity == "error"]
             found.append((path, plans[0].describe() if plans else "", errors))
     return found

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from throughster.convert.writing import Notes, write_yaml
+from throughster.convert.writing import write_yaml
+from throughster.redact import redact, redact_values
 from throughster.spec.model import Spec
 
 if TYPE_CHECKING:
@@ -26,28 +27,38 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True)
 class Draft:
-    """A file to write. `text` of it; `needs`: variables that a spec must be given to run."""
+    """A file to write: data as YAML or JSON Lines (by the name), or a text as it is.
+
+    `head`: comment lines for its beginning; `needs`: variables, with their types, that a spec must be given to run.
+    """
 
     name: str
-    text: str
+    value: Any
+    head: str = ""
     is_spec: bool = False
-    needs: dict[str, Any] = field(default_factory=dict)
+    needs: dict[str, str] = field(default_factory=dict)
+
+    def text(self, secrets: Sequence[str] = ()) -> str:
+        """What is written, without the secrets."""
+        value = redact_values(self.value, secrets)
+        if isinstance(value, str):
+            return value
+        if self.name.endswith(".jsonl"):
+            return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in value)
+        return write_yaml(value, head=redact(self.head, secrets))
 
 
-def spec_draft(
-    name: str, data: dict[str, Any], head: str, *, notes: Notes | None = None, needs: dict[str, Any]
-) -> Draft:
+def spec_draft(name: str, data: dict[str, Any], head: str, needs: dict[str, str]) -> Draft:
     """A spec with its keys in order, without those that are empty."""
     assert set(data) <= set(Spec.model_fields), set(data) - set(Spec.model_fields)
     ordered = {key: data[key] for key in _ORDER if data.get(key) not in (None, {}, [], ())}
-    return Draft(f"{name}.yaml", write_yaml(ordered, notes, head), is_spec=True, needs=needs)
+    return Draft(f"{name}.yaml", ordered, head, is_spec=True, needs=needs)
 
 
-def rows_draft(name: str, rows: Sequence[dict[str, Any]], head: str, notes: Notes | None = None) -> Draft:
+def rows_draft(name: str, rows: Sequence[dict[str, Any]], head: str) -> Draft:
     """A list in a file of its own: YAML, or JSON Lines where it is long."""
-    if _size(rows) <= _MOST_IN_YAML:
-        return Draft(f"{name}.yaml", write_yaml(list(rows), notes, head))
-    return Draft(f"{name}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    is_short = _size(rows) <= _MOST_IN_YAML
+    return Draft(f"{name}.{'yaml' if is_short else 'jsonl'}", list(rows), head)
 
 
 def _size(value: Any) -> int:

@@ -30,6 +30,12 @@ class Fields:
         self._owner, self._program = owner, program
         self._entries: dict[str, Part] = dict(part.value) if isinstance(part.value, dict) else {}
         self._left = dict(self._entries)
+        if not isinstance(part.value, dict) and part.value is not None:
+            losses.changes(part.at, f"`{owner}`", "is no mapping; left out.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._entries)
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries

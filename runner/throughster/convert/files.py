@@ -39,6 +39,8 @@ class Files:
         self.base = base
         self.root = root
         self._trees: dict[Path, Part] = {}
+        self.referred: set[str] = set()
+        """Keys at the top of the source that some `$ref` names."""
         self._values = 0
         self._opening: list[Path] = []
 
@@ -189,9 +191,12 @@ class _Refs:
         if written in stack or len(stack) > _DEEPEST_REF:
             raise _wrong(reference.place, f"`{written}` refers to itself.")
         target = self._other(name, reference) if name else self._root
-        found = target.get(*_steps(pointer, target)) if target is not None else None
+        steps = _steps(pointer, target) if target is not None else ()
+        found = target.get(*steps) if target is not None else None
         if found is None:
             return None
+        if not name and steps:
+            self._files.referred.add(str(steps[0]))
         walked = self._walk(found, (*stack, written)) if not name else found
         rest = {key: child for key, child in part.value.items() if key != "$ref"}
         if rest and isinstance(walked.value, dict):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from throughster.convert.losses import quoted
 
 if TYPE_CHECKING:
+    from throughster.convert.asserts import Asserts
     from throughster.convert.losses import Losses, Place
     from throughster.convert.parts import Part
     from throughster.convert.providers import Providers
@@ -17,8 +18,9 @@ _USUAL_JUDGE = {"name": "openai", "model": "gpt-4.1"}
 _USUAL_EMBEDDER = {"name": "openai", "model": "text-embedding-3-large"}
 
 
-def choose_grader(written: list[Part], needs: set[str], providers: Providers, losses: Losses, place: Place) -> Any:
+def choose_grader(asserts: Asserts, providers: Providers, losses: Losses, place: Place) -> Any:
     """`grader.provider` of the spec, or None where no check asks a judge."""
+    written, needs = asserts.graders, asserts.needs
     judges, embedders = _named(written, providers)
     graded, embeds = "grader" in needs, "embeddings" in needs
     if not graded and not embeds:
@@ -34,12 +36,12 @@ def choose_grader(written: list[Part], needs: set[str], providers: Providers, lo
         wanted = _shown(embedders[0][1]) if embedders else "a model for embeddings"
         why = "asks the judge for embeddings, and a model that judges gives none."
         todo = f"Put such tests into a spec of their own, with {wanted} as its `grader`."
-        losses.changes(place, "`similar`", why, todo)
+        losses.changes(needs["embeddings"], "`similar`", why, todo)
     if chosen:
         return short(chosen[0][1])
     usual = _USUAL_JUDGE if graded else _USUAL_EMBEDDER
     why = f"promptfoo chooses a judge by the keys that it finds; here {_shown(usual)} stands there."
-    losses.harmless(place, "`grader`", why, "Write another one there, if you mean another.")
+    losses.harmless(next(iter(needs.values()), place), "`grader`", why, "Write another one there, if you mean another.")
     return short(usual)
 
 

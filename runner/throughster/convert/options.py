@@ -75,8 +75,6 @@ def run_options(parts: list[Part], losses: Losses) -> dict[str, Any]:
     """`evaluateOptions` and `commandLineOptions`, the later over the earlier, as keys of a spec."""
     spec: dict[str, Any] = {}
     for part, owner in zip(parts, ("evaluateOptions", "commandLineOptions"), strict=False):
-        if not isinstance(part.value, dict):
-            continue
         fields = Fields(part, losses, owner)
         repeat, most, cache = fields.number("repeat"), fields.number("maxConcurrency"), fields.flag("cache")
         if repeat is not None and repeat >= 1:

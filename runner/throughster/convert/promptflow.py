@@ -69,7 +69,7 @@ def convert_promptflow(
         keys.setdefault("data", [prompty.sample])
     given = {*columns, *keys.get("vars", {}), *(prompty.sample if not columns else ())}
     return [
-        spec_draft(name, keys, f"Converted from {root.place.file.rpartition('/')[2]}.", needs=prompty.needs(given)),
+        spec_draft(name, keys, f"Converted from {root.place.file.rpartition('/')[2]}.", prompty.needs(given)),
         *drafts,
     ]
 
@@ -79,6 +79,8 @@ def _data(
 ) -> tuple[list[Draft], set[str]]:
     """Sets `data` and `vars`; the files to write, and the columns that the rows have."""
     sources: dict[str, str] = {}
+    if mapping is not None and not isinstance(mapping.value, dict):
+        losses.changes(mapping.at, "`column_mapping`", "is no mapping; left out.")
     for target, part in mapping.value.items() if mapping is not None and isinstance(mapping.value, dict) else ():
         found = _COLUMN.fullmatch(part.text())
         if found:

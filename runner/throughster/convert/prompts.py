@@ -37,7 +37,8 @@ _KNOWN: Known = {
 class Prompt:
     """`body`: what stands under `prompt:` in a spec. `names`: what tests and providers call it. `env`: see templates.
 
-    `texts`: the templates in it; `config`: parameters that belong to this prompt only.
+    `texts`: the templates in it; `is_broken`: one has a part without a counterpart; `config`: parameters that belong to
+    this prompt only.
     """
 
     body: Any
@@ -47,6 +48,7 @@ class Prompt:
     config: Part | None = None
     env: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    is_broken: bool = False
 
 
 @dataclass
@@ -161,11 +163,13 @@ class Prompts:
             return None
         env: list[str] = []
         texts: list[str] = []
+        broken: list[str] = []
 
         def translated(text: str) -> str:
             found = translate_template(text, self.filters)
             for unknown in found.unknown:
                 self.losses.changes(place, f"prompt {quoted(label or raw)}", f"{unknown}.", "Rewrite the template.")
+            broken.extend(found.unknown)
             env.extend(name for name in found.env if name not in env)
             texts.append(found.text)
             return found.text
@@ -176,7 +180,7 @@ class Prompts:
         ]  # fmt: skip
         if chat == []:
             return None
-        return Prompt(_shortest(body), names, place, label, config, tuple(env), tuple(texts))
+        return Prompt(_shortest(body), names, place, label, config, tuple(env), tuple(texts), bool(broken))
 
     def _chat(self, raw: str, place: Place) -> list[tuple[str, str]] | None:
         """The messages of a chat that is written as JSON or YAML; None where the text is a text; [] where told."""

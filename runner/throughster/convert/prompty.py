@@ -14,6 +14,7 @@ from throughster.convert.losses import Losses, Place, quoted
 from throughster.convert.parts import Part, part_of_plain
 from throughster.convert.prompty_model import read_model, read_tools_v2
 from throughster.convert.properties import as_inputs, as_object_schema
+from throughster.convert.templates import translate_template
 from throughster.errors import Problem, SpecError
 from throughster.prompts.template import compile_template
 from throughster.prompts.unit import TemplateProblem
@@ -64,7 +65,7 @@ class Prompty:
         keys = dict(self.keys)
         if self.sample:
             keys["data"] = [self.sample]
-        return spec_draft(name, {**keys, "version": 1, "name": name}, head, needs=self.needs(set(self.sample)))
+        return spec_draft(name, {**keys, "version": 1, "name": name}, head, self.needs(set(self.sample)))
 
 
 def is_prompty(text: str) -> bool:
@@ -91,7 +92,7 @@ def read_prompty(
     asked, request = read_model(model, root.place, files, losses, hosts, secrets, _is_second(root))
     keys["provider"] = short(asked)
     _requested(keys, request, fields, losses)
-    _template(fields.take("template"), body, losses)
+    body = _template(fields.take("template"), body, losses)
     keys["prompt"], texts = _messages(body, Place(shown, first, 1), losses)
     keys["inputs"], sample = as_inputs(fields.take("inputs"), losses)
     sample |= _sample(fields.take("sample"), files, losses)
@@ -129,13 +130,14 @@ def _tags(fields: Fields, losses: Losses) -> list[str]:
 
 def _requested(keys: dict[str, Any], request: RequestParts, fields: Fields, losses: Losses) -> None:
     schema, outputs = request.schema, fields.take("outputs")
+    strategy = request.strategy or "json_schema"
     if outputs is not None:
         made = as_object_schema(outputs, losses, "`outputs`") if _is_second(fields.part) else None
         if made is None:
             losses.harmless(outputs.at, "`outputs`", "describes answers in words; left out.", "Set `output.schema`.")
         schema = schema or made
     if schema is not None:
-        keys["output"] = {"schema": schema, "strategy": "json_schema"}
+        keys["output"] = {"schema": schema, "strategy": strategy}
     tools = fields.take("tools")
     keys["tools"] = request.tools or (read_tools_v2(tools, losses) if tools is not None else [])
     if request.tool_choice is not None and keys["tools"]:
@@ -144,7 +146,8 @@ def _requested(keys: dict[str, Any], request: RequestParts, fields: Fields, loss
         keys["stream"] = True
 
 
-def _template(part: Part | None, body: str, losses: Losses) -> None:
+def _template(part: Part | None, body: str, losses: Losses) -> str:
+    """The body as a Jinja template."""
     kinds = {"jinja2"}
     if part is not None:
         for path in ((), ("format",), ("format", "kind"), ("type",)):
@@ -154,10 +157,16 @@ def _template(part: Part | None, body: str, losses: Losses) -> None:
     if "mustache" in kinds and part is not None and _MUSTACHE.search(body):
         why = "sections of Mustache are not in Jinja; the text stands as it was."
         losses.changes(part.at, "`template`", why, "Write them as {% for %} and {% if %}.")
+    elif "nunjucks" in kinds and part is not None:
+        translated = translate_template(body)
+        for unknown in translated.unknown:
+            losses.changes(part.at, "`template`", f"{unknown}.", "Rewrite the template.")
+        return translated.text
     elif not kinds <= {"jinja2", "mustache", "prompty"} and part is not None:
         losses.changes(
             part.at, "`template`", f"{quoted(next(iter(kinds)))} is not available; the text stands as it was."
         )
+    return body
 
 
 def _messages(body: str, place: Place, losses: Losses) -> tuple[Any, list[str]]:

@@ -32,6 +32,7 @@ _OPTION_NAMES = {
     "frequencyPenalty": "frequency_penalty", "presencePenalty": "presence_penalty",
     "allowMultipleToolCalls": "parallel_tool_calls", "reasoningEffort": "reasoning_effort",
 }  # fmt: skip
+_NOT_PARAMS = frozenset({"tools", "tool_choice", "response_format", "stream"})
 _ENV = {
     "azure": ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_API_BASE"),
     "openai": ("OPENAI_API_KEY", "OPENAI_API_BASE"),
@@ -80,9 +81,13 @@ def read_model(
     options = fields.take("options" if second else "parameters")
     fields.close(_MODEL, ("api", "apiType", "configuration", "parameters", "id", "provider", "connection", "options"))
     entry = _service(connection, service, fields, losses)
-    if model and "model" not in entry:
+    if model and entry["name"] != "offline":
         entry["model"] = model
     _configure(entry, connection, losses, hosts, secrets)
+    if "model" not in entry and entry["name"] != "offline":
+        variable = f"{'AZURE_OPENAI' if entry['name'] == 'azure' else entry['name'].upper()}_MODEL_NAME"
+        why = "no model is named; it comes from the environment."
+        losses.harmless(fields.part.at, "`model`", why, f"Set {variable}, or write the model into the spec.")
     if api == "responses" and entry["name"] != "offline":
         entry["endpoint"] = "responses"
     return _with_options(entry, options, files, losses, second)
@@ -168,22 +173,34 @@ def _with_options(
         return entry, RequestParts()
     fields = Fields(options, losses, "options" if second else "parameters", "prompty")
     request = read_request(fields, files, losses)
-    extra = fields.take("additionalProperties") if second else None
-    given = {**(extra.value if extra is not None and isinstance(extra.value, dict) else {}), **options.value}
     provider = PROVIDERS[entry["name"] if entry["name"] != "offline" else "openai"]
     dialect = DIALECTS[entry.get("endpoint", "chat/completions")]
     params: dict[str, Any] = {}
-    for name, part in given.items():
-        target = _OPTION_NAMES.get(name, name)
-        if target in ("tools", "tool_choice", "response_format", "stream") or dialect.check_fields(provider, [target]):
-            continue
-        fields.take(name)
-        if _VARIABLE.search(str(part.plain())):
-            losses.changes(part.at, f"`{name}`", "comes from the environment, which parameters do not; left out.")
-        elif part.value is not None:
-            params[target] = plain_numbers(part.plain())
+
+    def read(given: Fields) -> None:
+        for name, part in given.part.value.items():
+            target = _OPTION_NAMES.get(name, name)
+            if target in _NOT_PARAMS or dialect.check_fields(provider, [target]):
+                continue
+            given.take(name)
+            if _VARIABLE.search(str(part.plain())):
+                losses.changes(part.at, f"`{name}`", "comes from the environment, which parameters do not; left out.")
+            elif part.value is not None:
+                params[target] = plain_numbers(part.plain())
+
+    extra = fields.take("additionalProperties") if second else None
+    if extra is not None and isinstance(extra.value, dict):
+        more = Fields(extra, losses, "additionalProperties", "prompty")
+        read(more)
+        for name in extra.value.keys() - params.keys():
+            part = more.take(name)
+            if part is not None:
+                why = "is no field that this service takes; left out."
+                losses.changes(
+                    part.at, f"`additionalProperties.{name}`", why, "`extra_body` in `params` sends it as it is."
+                )
+    read(fields)
     fields.close({}, _OPTION_NAMES)
-    params.update(request.params)
     return ({**entry, "params": params} if params else entry), request
 
 

@@ -47,7 +47,7 @@ def as_inputs(part: Part | None, losses: Losses) -> tuple[dict[str, Any], dict[s
         kind = entry.get("kind") or entry.get("type")
         word = kind.text().lower() if kind is not None else "string"
         if word in _OTHER:
-            why = f"is a {word}, which a variable cannot be; it is a text."
+            why = f"is of the kind `{word}`, which a variable cannot be; it is a text."
             losses.changes(
                 entry.at,
                 f"`inputs.{name}`",

@@ -170,6 +170,9 @@ class Providers:
             self.losses.changes(place, quoted(written), why, f"Set {variable}, or write the model into the spec.")
         elif model:
             entry["model"] = model
+        elif name != "azure":
+            todo = f"Set {name.upper()}_MODEL_NAME, or write the model into the spec."
+            self.losses.harmless(place, quoted(written), "names no model; it comes from the environment.", todo)
         if endpoint == RESPONSES:
             entry["endpoint"] = RESPONSES
         return entry
@@ -198,7 +201,6 @@ class Providers:
         self._price(fields, entry)
         request = read_request(fields, self.files, self.losses)
         params = self._params(fields, entry, config, sends_usual=not is_judge)
-        params.update(request.params)
         if params:
             entry["params"] = params
         return replace(asked, entry=entry, request=request, attempts=None if attempts is None else int(attempts) + 1)

@@ -22,30 +22,35 @@ _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True)
 class RequestParts:
-    """`schema` of the answers; `tools` and `tool_choice` as a spec has them; `params`: fields of the request."""
+    """`schema` of the answers; `strategy`: how they are asked for; `tools` and `tool_choice` as a spec has them."""
 
     schema: dict[str, Any] | None = None
+    strategy: str = "json_schema"
     tools: list[dict[str, Any]] = field(default_factory=list)
     tool_choice: Any = None
-    params: dict[str, Any] = field(default_factory=dict)
     stream: bool = False
+
+    @property
+    def is_parsed(self) -> bool:
+        """Whether promptfoo parses the answer before it is checked."""
+        return self.schema is not None and self.strategy == "json_schema"
 
     @property
     def shared(self) -> tuple[Any, ...]:
         """What all providers of a spec have in common."""
-        return self.schema, self.tools, self.tool_choice, self.stream
+        return self.schema, self.strategy, self.tools, self.tool_choice, self.stream
 
 
 def read_request(fields: Fields, files: Files, losses: Losses) -> RequestParts:
     """Take `response_format`, `tools`, `tool_choice` and `stream` out of a provider's configuration."""
-    schema, params = _response_format(fields, files, losses)
+    schema, strategy = _response_format(fields, files, losses)
     tools = fields.take("tools")
     choice = fields.take("tool_choice")
     return RequestParts(
         schema,
+        strategy,
         read_tools(tools, files, losses) if tools is not None else [],
         _tool_choice(choice, losses) if choice is not None and tools is not None else None,
-        params,
         stream=bool(fields.flag("stream")),
     )
 
@@ -63,23 +68,23 @@ def _loaded(part: Part, files: Files, losses: Losses, what: str) -> Part | None:
     return None
 
 
-def _response_format(fields: Fields, files: Files, losses: Losses) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+def _response_format(fields: Fields, files: Files, losses: Losses) -> tuple[dict[str, Any] | None, str]:
     part = fields.take("response_format")
     what = "`config.response_format`"
     found = _loaded(part, files, losses, what) if part is not None else None
     if part is None or found is None:
-        return None, {}
+        return None, ""
     kind = found.get("type")
     name = kind.text() if kind is not None else ""
     if name == "json_object":
-        return None, {"response_format": {"type": "json_object"}}
+        return {"type": "object"}, "json_object"
     if name == "text":
-        return None, {}
+        return None, ""
     inner = found.get("json_schema", "schema") or found.get("schema")
     if name != "json_schema" or inner is None:
         losses.changes(part.at, what, "is none of `text`, `json_object` and `json_schema` with a schema; left out.")
-        return None, {}
-    return as_schema(inner, files, losses, what), {}
+        return None, ""
+    return as_schema(inner, files, losses, what), "json_schema"
 
 
 def read_tools(part: Part, files: Files, losses: Losses) -> list[dict[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from throughster.convert.asserts import NO_COUNTERPART, SAME, split_commas
+from throughster.convert.assert_types import NO_COUNTERPART, SAME
+from throughster.convert.asserts import split_commas
 from throughster.convert.parts import Part
 
 if TYPE_CHECKING:

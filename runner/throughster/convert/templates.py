@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from throughster.prompts.filters import filters as jinja_filters
+
 __all__ = ["Translated", "has_template", "translate_template"]
 
+_FILTERS = frozenset(jinja_filters())
 _BLOCK = re.compile(r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _NAME = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d+\])*?"
@@ -31,7 +34,6 @@ _ENV = re.compile(r"(?<![\w.])env\.([A-Za-z_]\w*)|(?<![\w.])env\[\s*$")
 
 _UNKNOWN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\{%-?\s*(switch|case|asyncEach|asyncAll|ifAsync)\b"), "the tag `{}` is not in Jinja"),
-    (re.compile(r"\|\s*(nl2br|random|urlize|list2|sum2)\b"), "the filter `{}` is not available"),
     (re.compile(r"\.(includes|indexOf|slice|substring|charAt|map|filter|concat|match|test|keys|values)\("),
      "the method `{}` of JavaScript is not available"),
     (re.compile(r"(?<![\w.])(_conversation)\b"), "`{}`, the earlier turns that promptfoo keeps, is not available"),
@@ -79,6 +81,8 @@ def _block(block: str, found: Translated, filters: frozenset[str]) -> str:
     for name in re.findall(r"\|\s*([A-Za-z_]\w*)", code):
         if name in filters:
             found.unknown.append(f"the filter `{name}` is a program of its own")
+        elif name != "dump" and name not in _FILTERS:
+            found.unknown.append(f"the filter `{name}` is not available")
     for pattern, replacement in (*_REWRITES, *_TAG_REWRITES):
         code = pattern.sub(replacement, code)
     code = _ENV.sub(lambda match: _env(match, found), code)

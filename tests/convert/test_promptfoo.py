@@ -1,0 +1,470 @@
+"""promptfoo configurations: each key is carried, or told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from throughster.convert.promptfoo import TOP_KEYS
+from throughster.spec import load_spec
+from throughster.yamltree import parse_yaml
+
+MINIMAL = """\
+prompts: ["Say {{ word }}."]
+providers: [openai:chat:gpt-4.1-mini]
+tests: [{vars: {word: hi}, assert: [{type: is-json}]}]
+"""
+
+
+def providers(converted, text):
+    return converted(f"prompts: [Say hi.]\nproviders: {text}\ntests: [{{assert: [{{type: is-json}}]}}]\n")
+
+
+# -- top level ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_of_a_small_configuration(converted):
+    found = converted(MINIMAL + "description: 'Say: it'\ntags: {team: words}\noutputPath: [out/a.json, b.csv, c.txt]\n")
+    spec = found.spec
+    assert found.code == 0
+    assert (spec.description, spec.tags, spec.outputs) == ("Say: it", ("team:words",), ("a.jsonl", "b.csv"))
+    assert spec.prompt.messages[0].content == "Say {{ word }}."
+    (provider,) = spec.each_provider
+    assert (provider.name, provider.model) == ("openai", "gpt-4.1-mini")
+    assert provider.params == {"temperature": 0, "max_tokens": 1024}, "what promptfoo sends by itself"
+    assert [loss["what"] for loss in found.losses] == ["`outputPath`", "`outputPath`"]
+
+
+def test_every_unknown_key_is_told_with_its_place_and_the_nearest(converted):
+    found = converted(MINIMAL + "asserts: []\nsharing: false\nderivedMetrics: [{name: f, value: a}]\n")
+    loss = found.loss("asserts")
+    assert (loss["line"], loss["column"], loss["severity"]) == (4, 1, "harmless")
+    assert "knows no such key" in loss["why"]
+    assert converted(MINIMAL.replace("tests:", "test:")).loss("`test`")["todo"] == "Did you mean `tests`?"
+    assert found.code == 0
+
+
+@pytest.mark.parametrize(
+    "key", [key for key in TOP_KEYS if key not in ("prompts", "providers", "targets", "tests", "scenarios")]
+)
+def test_no_key_vanishes_whatever_its_value(converted, key):
+    """A value of the wrong kind is told too, or stands in the spec."""
+    found = converted(MINIMAL + f"{key}: [canary]\n")
+    assert f"`{key}" in json.dumps(found.losses) or "canary" in found.text
+
+
+@pytest.mark.parametrize("key", ["redteam: {}", "extensions: ['file://x.py:f']", "tracing: {enabled: true}"])
+def test_what_changes_the_meaning_is_exit_1(converted, key):
+    found = converted(MINIMAL + key + "\n")
+    assert found.code == 1
+    assert found.loss(key.partition(":")[0])["severity"] == "changes"
+
+
+def test_options_of_a_run(converted):
+    options = "{repeat: 3, maxConcurrency: 5, cache: true, timeoutMs: 30000, showProgressBar: false, maxEvalTimeMs: 9}"
+    found = converted(MINIMAL + f"evaluateOptions: {options}\n")
+    spec = found.spec
+    assert (spec.repeat, spec.concurrency.max_in_flight, spec.cache, spec.timeout.total_s) == (3, 5, "on", 30)
+    assert [loss["what"] for loss in found.losses if loss["severity"] == "changes"] == [
+        "`evaluateOptions.maxEvalTimeMs`"
+    ]
+    slow = converted(MINIMAL + "commandLineOptions: {delay: 500, filterFirstN: 3}\n")
+    assert slow.spec.concurrency.requests_per_minute == 120
+    assert slow.spec.concurrency.max_in_flight == 1
+    assert slow.loss("filterFirstN")["todo"] == "Say it with `--limit`."
+
+
+def test_references_anchors_and_merge_keys_are_carried_out(converted, here):
+    (here / "more.yaml").write_text("checks: {kind: {type: icontains, value: kind}}\n")
+    text = """\
+prompts: [Say hi.]
+providers: [openai:gpt-4.1]
+base: &base {assert: [{type: is-json}], threshold: 0.5}
+assertionTemplates: {short: {type: word-count, value: {max: 3}}}
+tests:
+  - <<: *base
+    description: merged
+  - assert: [{$ref: '#/assertionTemplates/short'}, {$ref: 'more.yaml#/checks/kind', value: kindly}]
+"""
+    found = converted(text)
+    first, second = found.spec.tests
+    assert (first.description, first.threshold, first.checks[0].type) == ("merged", 0.5, "is-json")
+    assert [(check.type, check.value) for check in second.checks] == [
+        ("word-count", {"max": 3}),
+        ("icontains", "kindly"),
+    ]
+    assert [loss["what"] for loss in found.losses] == ["`base`"], "what `$ref` names has been carried"
+
+
+# -- prompts --------------------------------------------------------------------------------------------------------------
+
+
+def test_several_prompts_become_specs_that_share_their_cases(converted, here):
+    text = """\
+prompts:
+  - {id: a, label: Short one, raw: "Say {{ word }}."}
+  - {id: b, label: Long one, raw: "Say {{ word }}, at length.", config: {temperature: 0.9}}
+providers: [openai:chat:gpt-4.1-mini, {id: openai:chat:gpt-4.1, label: large, prompts: [Long one]}]
+tests:
+  - {vars: {word: [hi, ho]}, assert: [{type: is-json}]}
+  - {vars: {word: hu}, prompts: [a], assert: [{type: is-json}]}
+"""
+    found = converted(text)
+    name = here.name.replace("_", "-")
+    assert sorted(path.rpartition("/")[2].removeprefix(name) for path in found.specs) == [
+        "-long-one.yaml",
+        "-short-one.yaml",
+    ]
+    long, short = (load_spec(path) for path in sorted(found.specs))
+    assert [provider.shown_label for provider in short.each_provider] == ["openai:gpt-4.1-mini"]
+    assert [provider.params["temperature"] for provider in long.each_provider] == [0.9, 0.9]
+    assert [provider.shown_label for provider in long.each_provider] == ["openai:gpt-4.1-mini", "large"]
+    cases = [parse_yaml((here / "out" / spec.tests).read_bytes(), "cases")[0].value() for spec in (short, long)]
+    assert [case["vars"]["word"] for case in cases[0]] == ["hi", "ho", "hu"]
+    assert [case["vars"]["word"] for case in cases[1]] == ["hi", "ho"]
+
+
+def test_prompts_in_files(converted, here):
+    (here / "p").mkdir()
+    (here / "p/two.txt").write_text("One {{ word }}\n---\nTwo {{ word }}\n\n")
+    (here / "p/chat.yaml").write_text(
+        "- {role: system, content: Be brief.}\n- {role: user, content: 'Say {{ word }}'}\n"
+    )
+    (here / "p/lines.jsonl").write_text('[{"role": "user", "content": "Line {{ word }}"}]\n')
+    (here / "p/table.csv").write_text('prompt,label\n"Cell {{ word }}",cell\n')
+    (here / "p/code.py").write_text("")
+    names = (
+        "[file://p/two.txt, file://p/chat.yaml, p/lines.jsonl, file://p/table.csv, file://p/code.py, 'file://p/no.txt']"
+    )
+    found = converted(MINIMAL.replace('["Say {{ word }}."]', names))
+    prompts = {load_spec(path).prompt.messages for path in found.specs}
+    said = sorted(tuple((m.role, m.content) for m in messages) for messages in prompts)
+    assert said == [
+        (("system", "Be brief."), ("user", "Say {{ word }}")),
+        (("user", "Cell {{ word }}"),),
+        (("user", "Line {{ word }}"),),
+        (("user", "One {{ word }}"),),
+        (("user", "Two {{ word }}"),),
+    ]
+    assert sorted(loss["what"] for loss in found.losses if loss["severity"] == "changes") == [
+        "`file://p/code.py`",
+        "`file://p/no.txt`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "body"),
+    [
+        ('[{"role": "user", "content": "Say {{ word }}"}]', "Say {{ word }}"),
+        ('[{"role": "user", "content": {{ word | dump }}}]', "{{ word }}"),
+        ('{"not": "a chat {{ word }}"}', '{"not": "a chat {{ word }}"}'),
+        ("- role: user\n  content: Say {{ word }}", "Say {{ word }}"),
+        ("[Say {{ word }}", "[Say {{ word }}"),
+    ],
+)
+def test_chats_in_texts(converted, raw, body):
+    found = converted(MINIMAL.replace('["Say {{ word }}."]', json.dumps([raw])))
+    assert [message.content for message in found.spec.prompt.messages] == [body]
+
+
+def test_variables_of_the_environment_are_given_at_the_run(converted, here, command):
+    found = converted(MINIMAL.replace("Say {{ word }}.", "Say {{ word }} to {{ env.WHOM }}."))
+    assert found.code == 1
+    assert "--var WHOM=..." in found.loss("env.WHOM")["todo"]
+    assert "{{ word }} to {{ WHOM }}" in found.text
+    (spec,) = found.specs
+    assert command("check", spec, "--provider", "offline").code == 2, "a run without it must not be green"
+    assert command("check", spec, "--provider", "offline", "--var", "WHOM=Ada").code == 0
+
+
+def test_variables_that_a_test_lacks_print_nothing_as_there(converted):
+    text = MINIMAL.replace("Say {{ word }}.", "Say {{ word }}{{ txet }}{{ tone }}.")
+    found = converted(text.replace("tests: [", "tests: [{vars: {word: a, tone: b}, assert: [{type: is-json}]}, "))
+    assert found.spec.vars == {"txet": "", "tone": ""}
+    assert found.loss("`txet`")["severity"] == "changes"
+    assert found.loss("`tone`")["severity"] == "harmless"
+
+
+# -- providers ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "entry"),
+    [
+        ("openai:gpt-4o", {"name": "openai", "model": "gpt-4o", "params": {"temperature": 0, "max_tokens": 1024}}),
+        ("openai:chat:o3-mini", {"name": "openai", "model": "o3-mini"}),
+        ("openai:responses:gpt-5", {"name": "openai", "model": "gpt-5", "endpoint": "responses"}),
+        ("azureopenai:chat:mine", {"name": "azure", "model": "mine", "params": {"temperature": 0, "max_tokens": 1024}}),
+        (
+            "mistral:mistral-small-latest",
+            {"name": "mistral", "model": "mistral-small-latest", "params": {"max_tokens": 1024}},
+        ),
+    ],
+)
+def test_a_provider_is_carried(converted, written, entry):
+    found = providers(converted, f"[{written}]")
+    (provider,) = found.spec.each_provider
+    assert {key: getattr(provider, key) for key in entry} == entry
+    assert found.code == 0
+
+
+def test_the_configuration_of_providers(converted):
+    text = """
+  - id: azure:chat:mine
+    config: {apiHost: r.openai.azure.com, apiVersion: 2024-10-21, temperature: 0.5, top_p: 0.9, stop: [x], maxRetries: 3}
+  - openai:chat:local:
+      label: near
+      config: {apiBaseUrl: "http://localhost:8000/v1/", max_completion_tokens: 9, passthrough: {top_k: 4}}
+"""
+    found = providers(converted, text)
+    azure, vllm = found.spec.each_provider
+    assert (azure.api_base, azure.api_version) == ("https://r.openai.azure.com", "2024-10-21")
+    assert azure.params == {"temperature": 0.5, "max_tokens": 1024, "top_p": 0.9, "stop": ["x"]}
+    assert (vllm.name, vllm.model, vllm.label, vllm.api_base) == ("vllm", "local", "near", "http://localhost:8000/v1")
+    assert vllm.params == {"temperature": 0, "max_completion_tokens": 9, "extra_body": {"top_k": 4}}
+    assert found.spec.retry.max_attempts == 4
+    assert [loss["what"] for loss in found.losses] == ["`r.openai.azure.com`"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["anthropic:messages:claude", "echo", "file://p.py", "python:p.py", "https://example.com/chat", "ollama:chat:x",
+     "openai:assistant:asst_1", "openai:embedding:e", "nonsense"],
+)  # fmt: skip
+def test_what_cannot_be_asked_is_told_and_offline_stands_there(converted, written):
+    found = providers(converted, f"[{json.dumps(written)}]")
+    assert [provider.name for provider in found.spec.each_provider] == ["offline"]
+    assert found.loss(written)["severity"] == "changes"
+    assert found.loss("`providers`")["severity"] == "changes"
+    assert found.code == 1
+
+
+def test_unknown_settings_of_a_provider_are_told(converted):
+    found = providers(
+        converted, "[{id: openai:gpt-4o, transform: 'x', config: {temprature: 1, headers: {a: b}, stop: '{{ x }}'}}]"
+    )
+    told = {loss["what"] for loss in found.losses if loss["severity"] == "changes"}
+    assert told == {"`config.headers`", "`config.stop`", "`provider.transform`"}
+    assert found.loss("temprature")["severity"] == "harmless"
+
+
+SECRET = "sk-canary-0123456789abcdef"
+
+
+def test_no_key_is_written_or_printed(converted, here, command):
+    text = f"""\
+env: {{OPENAI_API_KEY: {SECRET}, OTHER_TOKEN: tok-abcdefgh1234}}
+prompts: ["Say {{{{ word }}}}. {SECRET}"]
+providers:
+  - id: openai:chat:gpt-4.1
+    config: {{apiKey: {SECRET}, headers: {{Authorization: Bearer {SECRET}}}, passthrough: {{api_key: {SECRET}}}, user: me}}
+defaultTest: {{options: {{provider: {{id: openai:gpt-4.1, config: {{apiKey: {SECRET}}}}}}}}}
+tests: [{{vars: {{word: hi}}, assert: [{{type: llm-rubric, value: "{SECRET}"}}]}}]
+"""
+    found = converted(text)
+    shown = command("convert", "promptfooconfig.yaml", "-o", "again")
+    for where in (
+        found.text,
+        json.dumps(found.losses),
+        shown.out,
+        shown.err,
+        *(p.read_text() for p in (here / "again").iterdir()),
+    ):
+        assert SECRET not in where
+        assert "tok-abcdefgh1234" not in where
+    assert found.loss("env.OPENAI_API_KEY")["todo"].startswith("Set OPENAI_API_KEY in the environment")
+    assert "Set OPENAI_API_KEY" in next(loss for loss in found.losses if loss["what"] == "`config.apiKey`")["todo"]
+
+
+def test_schemas_and_tools_belong_to_the_spec(converted, here):
+    (here / "tools.json").write_text(
+        json.dumps([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}])
+    )
+    schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "required": ["a"]}}}
+    choice = {"type": "function", "function": {"name": "f"}}
+    config = {"response_format": schema, "tools": "file://tools.json", "tool_choice": choice}
+    found = providers(converted, json.dumps([{"id": "openai:gpt-4o", "config": config}]))
+    assert found.spec.output.json_schema == {"type": "object", "required": ["a"]}
+    assert (found.spec.output.strategy, found.spec.output.max_attempts) == ("json_schema", 1)
+    assert [tool.name for tool in found.spec.tools] == ["f"]
+    assert found.spec.tool_choice.name == "f"
+    mixed = [{"id": "openai:gpt-4o", "config": {"response_format": {"type": "json_object"}}}, "openai:gpt-4o-mini"]
+    found = providers(converted, json.dumps(mixed))
+    assert found.spec.output.json_schema == {"type": "object"}
+    assert found.loss("`config`")["severity"] == "changes"
+
+
+# -- tests ----------------------------------------------------------------------------------------------------------------
+
+
+def cases(converted, tests, more=""):
+    text = f"prompts: ['Say {{{{ word }}}} {{{{ tone }}}}.']\nproviders: [openai:gpt-4.1]\ntests: {json.dumps(tests)}\n{more}"
+    return converted(text)
+
+
+CHECK = [{"type": "is-json"}]
+
+
+def test_lists_of_values_are_written_out(converted):
+    found = cases(converted, [{"vars": {"word": ["a", "b"], "tone": ["x", "y"]}, "assert": CHECK}])
+    assert [tuple(case.vars.values()) for case in found.spec.tests] == [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
+    kept = {"vars": {"word": ["a", "b"], "tone": "x"}, "assert": CHECK, "options": {"disableVarExpansion": True}}
+    assert [case.vars["word"] for case in cases(converted, [kept]).spec.tests] == [["a", "b"]]
+
+
+def test_defaults_are_shared_unless_a_test_does_not_want_them(converted):
+    more = "defaultTest: {vars: {tone: calm}, threshold: 0.5, assert: [{type: contains, value: x}]}\n"
+    found = cases(converted, [{"vars": {"word": "a"}, "assert": CHECK}, {"vars": {"word": "b"}}], more)
+    assert found.spec.default_test.vars == {"tone": "calm"}
+    assert found.spec.default_test.threshold == 0.5
+    assert [check.type for check in found.spec.default_test.checks] == ["contains"]
+    alone = {"vars": {"word": "b"}, "assert": CHECK, "options": {"disableDefaultAsserts": True}}
+    found = cases(converted, [{"vars": {"word": "a"}}, alone], more)
+    assert found.spec.default_test.checks == ()
+    assert [[check.type for check in case.checks] for case in found.spec.tests] == [["contains"], ["is-json"]]
+
+
+def test_defaults_that_are_lists_or_refer_to_others_go_into_each_test(converted):
+    more = "defaultTest: {vars: {tone: [calm, 'like {{ word }}']}, assert: [{type: is-json}]}\n"
+    found = cases(converted, [{"vars": {"word": "a"}}], more)
+    assert [case.vars["tone"] for case in found.spec.tests] == ["calm", "like a"]
+    assert found.spec.default_test.vars == {}
+
+
+def test_defaults_in_a_file(converted, here):
+    (here / "default.yaml").write_text("vars: {tone: calm}\nassert: [{type: latency, threshold: 2000}]\n")
+    found = cases(converted, [{"vars": {"word": "a"}}], "defaultTest: file://default.yaml\n")
+    assert found.spec.default_test.checks[0].threshold == 2
+
+
+def test_tests_without_checks_are_rows(converted):
+    found = cases(converted, [{"vars": {"word": "a", "tone": "b"}}])
+    assert found.spec.tests is None
+    assert found.spec.data == ({"word": "a", "tone": "b"},)
+    assert found.code == 0
+    some = [{"vars": {"word": "a", "tone": "b"}}, {"vars": {"word": "c", "tone": "d"}, "assert": CHECK}]
+    found = cases(converted, some)
+    assert (len(found.spec.tests), len(found.spec.data)) == (1, 1)
+    assert found.loss("test")["severity"] == "harmless"
+
+
+def test_tests_that_lose_all_their_checks_are_told(converted):
+    found = cases(converted, [{"vars": {"word": "a", "tone": "b"}, "assert": [{"type": "is-sql"}]}])
+    assert found.spec.tests is None
+    assert found.code == 1
+    assert any("cannot fail" in loss["why"] for loss in found.losses if loss["severity"] == "changes")
+
+
+def test_values_from_files_and_in_values(converted, here):
+    (here / "w.txt").write_text("from a file\n")
+    (here / "w.yaml").write_text("a: [1, 2]\n")
+    values = [{"word": "file://w.txt", "tone": "like {{ word }}"}, {"word": "file://w.yaml", "tone": "{{ gone }}"}]
+    found = cases(converted, [{"vars": one, "assert": CHECK} for one in values])
+    first, second = found.spec.tests
+    assert dict(first.vars) == {"word": "from a file", "tone": "like from a file"}
+    assert json.loads(second.vars["word"]) == {"a": [1, 2]}
+    assert "its braces stay" in found.loss("vars.tone")["why"]
+    found = cases(converted, [{"vars": {"word": "file://../secret.txt", "tone": "x"}, "assert": CHECK}])
+    assert "outside the project" in found.loss("vars.word")["why"]
+
+
+def test_prefix_and_suffix(converted):
+    test = {"vars": {"word": "a", "tone": "b"}, "assert": CHECK}
+    more = "defaultTest: {options: {prefix: 'Please: ', suffix: ' Now.'}}\n"
+    assert cases(converted, [test], more).spec.prompt.messages[0].content == "Please: Say {{ word }} {{ tone }}. Now."
+    found = cases(converted, [test, {**test, "options": {"prefix": "Other: "}}], more)
+    assert found.loss("options.prefix")["severity"] == "changes"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("provider", "openai:gpt-4o"), ("providers", ["a"]), ("providerOutput", "x"), ("assertScoringFunction", "file://x.js"),
+     ("options", {"transform": "output.x"}), ("options", {"rubricPrompt": "x"}), ("options", {"storeOutputAs": "x"}),
+     ("options", {"temperature": 0.3}), ("threshold", 7)],
+)  # fmt: skip
+def test_what_a_test_cannot_have_is_told(converted, key, value):
+    found = cases(converted, [{"vars": {"word": "a", "tone": "b"}, "assert": CHECK, key: value}])
+    name = next(iter(value)) if key == "options" else key
+    assert found.loss(name)["severity"] == "changes"
+    assert found.loss(name)["line"] == 3
+    assert len(found.spec.tests) == 1
+
+
+def test_scenarios(converted):
+    more = json.dumps({"config": [{"vars": {"word": "a"}}, {"vars": {"word": "b"}, "assert": CHECK}], "tests": [
+        {"vars": {"tone": "x"}, "assert": [{"type": "contains", "value": "1"}]}, {"vars": {"tone": "y"}, "assert": CHECK}]})  # fmt: skip
+    text = f"prompts: ['Say {{{{ word }}}} {{{{ tone }}}}.']\nproviders: [openai:gpt-4.1]\nscenarios: [{more}]\n"
+    found = converted(text)
+    assert [(*case.vars.values(), len(case.checks)) for case in found.spec.tests] == [
+        ("a", "x", 1), ("a", "y", 1), ("b", "x", 2), ("b", "y", 2),
+    ]  # fmt: skip
+
+
+def test_tables_stay_where_they_are_if_they_mean_the_same(converted, here):
+    text = 'prompts: ["Say {{ word }}."]\nproviders: [openai:gpt-4.1]\ntests: file://cases.csv\n'
+    (here / "cases.csv").write_text("word,__expected,__expected1,__metric\nhi,icontains:hi,regex:^h,m\nho,Ho,,\n")
+    found = converted(text)
+    assert found.spec.tests == "../cases.csv"
+    (here / "cases.csv").write_text("word,__expected\nhi,latency(500)\nho,levenshtein:ho\n")
+    found = converted(text)
+    first, second = found.spec.tests
+    assert first.checks[0].threshold == 0.5, "milliseconds become seconds"
+    assert second.checks[0].threshold == 0.75, "as promptfoo reads the table: no character may differ"
+    (here / "cases.csv").write_text("word\nhi\n")
+    assert converted(text).spec.data == "../cases.csv"
+
+
+def test_tests_in_other_files(converted, here):
+    (here / "a.yaml").write_text("- {vars: {word: a, tone: t}, assert: [{type: is-json}]}\n")
+    (here / "b.jsonl").write_text('{"vars": {"word": "b", "tone": "t"}, "assert": [{"type": "is-json"}]}\n')
+    (here / "c.json").write_text('[{"vars": {"word": "c",\t"tone": "t"}, "assert": [{"type": "is-json"}]}]')
+    (here / "gen.py").write_text("")
+    names = [
+        "file://a.yaml",
+        "file://b.jsonl",
+        "c.json",
+        "file://gen.py:make",
+        "huggingface://datasets/x",
+        "file://no.yaml",
+    ]
+    found = cases(converted, names)
+    assert [case.vars["word"] for case in found.spec.tests] == ["a", "b", "c"]
+    told = {loss["what"] for loss in found.losses if loss["severity"] == "changes"}
+    assert told == {"`file://gen.py:make`", "`file://no.yaml`", "`huggingface://datasets/x`"}
+
+
+# -- judges ---------------------------------------------------------------------------------------------------------------
+
+
+def judged(converted, more="", extra=None):
+    tests = [{"vars": {"word": "a", "tone": "b"}, "assert": [{"type": "llm-rubric", "value": "Good?"}, *(extra or [])]}]
+    return cases(converted, tests, more)
+
+
+def test_the_judge(converted):
+    found = judged(converted, "defaultTest: {options: {provider: openai:gpt-4o}}\n")
+    assert found.spec.grader.provider.shown_label == "openai:gpt-4o"
+    found = judged(converted)
+    assert found.spec.grader.provider.shown_label == "openai:gpt-4.1"
+    assert found.loss("`grader`")["severity"] == "harmless"
+    assert found.code == 0
+    both = "{text: {id: openai:gpt-4o, config: {temperature: 0.1}}, embedding: openai:embedding:text-embedding-3-small}"
+    found = judged(converted, f"defaultTest: {{options: {{provider: {both}}}}}\n")
+    assert found.spec.grader.provider.params == {"temperature": 0.1}
+
+
+def test_a_second_judge_is_told(converted):
+    extra = [{"type": "llm-rubric", "value": "Fine?", "provider": "openai:gpt-4o"}]
+    found = judged(converted, "defaultTest: {options: {provider: openai:gpt-4.1}}\n", extra)
+    assert found.spec.grader.provider.shown_label == "openai:gpt-4.1"
+    assert found.loss("openai:gpt-4o")["severity"] == "changes"
+
+
+def test_embeddings_beside_judgements_are_told(converted):
+    found = judged(converted, "", [{"type": "similar", "value": "x"}])
+    assert found.loss("`similar`")["severity"] == "changes"
+    alone = [{"vars": {"word": "a", "tone": "b"}, "assert": [{"type": "similar", "value": "x"}]}]
+    found = cases(converted, alone, "defaultTest: {options: {provider: openai:embedding:text-embedding-3-small}}\n")
+    assert found.spec.grader.provider.model == "text-embedding-3-small"
+    assert found.code == 0
