@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from throughster.convert.writing import write_yaml
+from throughster.yamltree import parse_yaml
+
 EXAMPLES = Path(__file__).parents[2] / "examples" / "convert"
 
 ANSWERS = """\
@@ -99,3 +102,19 @@ def test_prompty_files(ask, here, monkeypatch, process):
     assert found.code == 0, found.err
     outputs = {line["spec"]: line["output"] for line in lines}
     assert outputs == {"summary": "Yeast makes gas.", "weather": {"city": "Oslo", "degrees": 21}}
+
+
+def test_the_same_source_gives_the_same_files(here, command):
+    """And what was written gives the same spec when it is read and written again."""
+    shutil.copytree(EXAMPLES, here / "examples")
+    for turn in ("one", "two"):
+        for name in ("capitals", "tones", "support", "prompty"):
+            assert command("convert", f"examples/{name}", "-o", turn).code == 0
+    first, second = ({path.name: path.read_bytes() for path in (here / turn).iterdir()} for turn in ("one", "two"))
+    assert first == second
+    for path in (here / "one").glob("*.yaml"):
+        document, problems = parse_yaml(path.read_bytes(), path.name)
+        assert problems == []
+        again, problems = parse_yaml(write_yaml(document.value()), path.name)
+        assert problems == []
+        assert again.value() == document.value()

@@ -83,13 +83,14 @@ providers: [openai:gpt-4.1]
 base: &base {assert: [{type: is-json}], threshold: 0.5}
 assertionTemplates: {short: {type: word-count, value: {max: 3}}}
 tests:
-  - <<: *base
+  - threshold: 0.75
+    <<: *base
     description: merged
   - assert: [{$ref: '#/assertionTemplates/short'}, {$ref: 'more.yaml#/checks/kind', value: kindly}]
 """
     found = converted(text)
     first, second = found.spec.tests
-    assert (first.description, first.threshold, first.checks[0].type) == ("merged", 0.5, "is-json")
+    assert (first.description, first.threshold, first.checks[0].type) == ("merged", 0.75, "is-json")
     assert [(check.type, check.value) for check in second.checks] == [
         ("word-count", {"max": 3}),
         ("icontains", "kindly"),
@@ -358,6 +359,10 @@ def test_tests_that_lose_all_their_checks_are_told(converted):
 
 def test_values_from_files_and_in_values(converted, here):
     (here / "w.txt").write_text("from a file\n")
+    assert (
+        cases(converted, [{"vars": {"word": "a\nb\n", "tone": ""}, "assert": CHECK}]).spec.tests[0].vars["word"]
+        == "a\nb"
+    )
     (here / "w.yaml").write_text("a: [1, 2]\n")
     values = [{"word": "file://w.txt", "tone": "like {{ word }}"}, {"word": "file://w.yaml", "tone": "{{ gone }}"}]
     found = cases(converted, [{"vars": one, "assert": CHECK} for one in values])

@@ -35,7 +35,7 @@ sample:
   question: Why?
 ---
 system:
-You answer in JSON. Be {{tone}}.
+You answer in JSON. Be {{tone}}, not sk-canary-0123456789abcdef.
 
 user:
 {{question}}
@@ -84,7 +84,7 @@ def test_version_1(converted):
     assert (provider.name, provider.model, provider.api_version) == ("azure", "my-deployment", "2024-10-21")
     assert provider.params == {"max_tokens": 128, "temperature": 0.2, "frequency_penalty": 0.1}
     assert [(m.role, m.content) for m in spec.prompt.messages] == [
-        ("system", "You answer in JSON. Be {{tone}}."),
+        ("system", "You answer in JSON. Be {{tone}}, not ***."),
         ("user", "{{question}}"),
     ]
     assert spec.output.json_schema == {"type": "object"}

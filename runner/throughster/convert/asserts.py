@@ -174,7 +174,7 @@ class Asserts:
         filled = self._fill(fields, name, check)
         if not filled or not self._has_what_it_needs(fields, name):
             return None
-        self._differences(fields.part.at, name, negated, scored)
+        self._differences(fields.part.at, name, scored)
         if name in ("contains-all", "icontains-all") and scored:
             why = "a part of the texts gives a part of the score here, nothing in promptfoo."
             self.losses.changes(
@@ -359,11 +359,11 @@ class Asserts:
             self.needs.setdefault("embeddings" if ours == "similar" else "grader", place)
         return True
 
-    def _differences(self, place: Place, name: str, negated: bool, scored: bool) -> None:
+    def _differences(self, place: Place, name: str, scored: bool) -> None:
         if name in SCORED:
             self.losses.once(place, "changes", f"`{name}`", SCORED[name], "Look at the threshold again.")
         elif name in DIFFERENT:
-            grave = scored and ("factuality" in name or (negated and name in ("equals", "starts-with")))
+            grave = scored and "factuality" in name
             self.losses.once(place, "changes" if grave else "harmless", f"`{name}`", DIFFERENT[name])
 
 

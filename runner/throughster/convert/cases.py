@@ -302,7 +302,8 @@ class Cases:
         return self.files.text(name).strip()
 
     def _resolved(self, values: dict[str, Any], place: Place) -> dict[str, Any]:
-        """Values in which other variables of the test stand, as promptfoo puts them in."""
+        """Values as promptfoo puts them in: without a last line break, and with other variables of the test."""
+        values = {name: v.removesuffix("\n") if isinstance(v, str) else v for name, v in values.items()}
         for _ in range(_REFERENCE_ROUNDS):
             changed = False
             for name, value in values.items():
