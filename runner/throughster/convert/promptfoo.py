@@ -106,7 +106,8 @@ def _asked(fields: Fields, providers: Providers, losses: Losses, place: Place) -
     asked = providers.convert(part) if part is not None else []
     if not asked:
         at = part.at if part is not None else place
-        why = "none of them can be asked from here; `provider: offline` stands there, which gives canned answers."
+        what = "is missing" if part is None else "none of them can be asked from here"
+        why = f"{what}; `provider: offline` stands there, which gives canned answers."
         losses.changes(at, "`providers`", why, "Name one of your own.")
         asked = [Asked({"name": "offline"}, (), at)]
     _shared_request(asked, losses)
