@@ -10,7 +10,7 @@ import platform
 import sys
 from pathlib import Path
 
-AREAS = ("startup", "call", "stream", "runner")
+AREAS = ("startup", "call", "stream", "runner", "scheduler", "ratelimit", "cache", "memory", "resume")
 RESULTS = Path(__file__).parent / "results.md"
 VERSIONS = ("aiohttp", "orjson", "uvloop", "pydantic", "openai", "litellm")
 

@@ -21,7 +21,7 @@ class _Bare:
         self._dumps, self._loads = orjson.dumps, orjson.loads
 
     async def call(self, ask: dict[str, Any]) -> str:
-        async with self._session.post(self._url, data=self._dumps(ask), headers=JSON) as reply:
+        async with self._session.post(self._url, data=self._dumps(ask), headers=JSON, raise_for_status=True) as reply:
             text: str = self._loads(await reply.read())["choices"][0]["message"]["content"]
             return text
 
@@ -81,8 +81,11 @@ class _Sdk:
 
 
 @asynccontextmanager
-async def opened(name: str, base: str, in_flight: int):
-    """The client of that name, for requests to `base`, of which so many may be under way."""
+async def opened(name: str, base: str, in_flight: int, *, adaptive: bool = True):
+    """The client of that name, for requests to `base`, of which so many may be under way.
+
+    `adaptive`: ours feels its way from 20 at once; without, it sends as many as it may from the start, as peers do.
+    """
     if name == "bare":
         import aiohttp
 
@@ -91,7 +94,7 @@ async def opened(name: str, base: str, in_flight: int):
     elif name == "ours":
         from throughster import Limits, create_interface
 
-        limits = Limits(max_in_flight=in_flight)
+        limits = Limits(max_in_flight=in_flight, adaptive=adaptive)
         async with create_interface("vllm", api_base=base, model_name="m", limits=limits) as client:
             yield _Ours(client)
     elif name == "openai":

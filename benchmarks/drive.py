@@ -2,17 +2,22 @@
 
 Jobs: `call` and `stream`, which keep `in_flight` requests under way until `count` are done; `waits`, as `call`, each
 request asking the server to wait as long as its place in `latencies` says; `steady`, as `stream`, with how late each
-piece of a stream of `per_s` was. CPU is that of this process, the first request left out; memory is its peak.
+piece of a stream of `per_s` was; `limited`, calls to a server that refuses what is too much. CPU is that of this
+process, the first request left out; memory is its peak.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
+import logging
 import resource
 import sys
 import time
+from collections import Counter
+from http import HTTPStatus
 from typing import Any
 
 import uvloop
@@ -71,7 +76,9 @@ async def waits(client: Any, *, latencies: list[float], in_flight: int) -> dict[
 
 
 async def steady(client: Any, *, in_flight: int, per_s: float) -> dict[str, float]:
-    """`late_ms_p99`: of each piece after the moment at which its stream was due to bring it."""
+    """As many streams as may be under way, all at once. `late_ms_p99`: of each piece, after the moment at which its
+    stream, which brings `per_s` evenly, was due to bring it; the one that came first for its place was in time.
+    """
     await client.stream(ask())
     meter, late = Meter(), []
 
@@ -95,12 +102,49 @@ async def steady(client: Any, *, in_flight: int, per_s: float) -> dict[str, floa
     }
 
 
-JOBS = {"call": call, "stream": stream, "waits": waits, "steady": steady}
+async def limited(client: Any, *, text: str, seconds: float, in_flight: int) -> dict[str, float]:
+    """Calls for so long; how many were answered, were lost, and were refused on the way (429)."""
+    refusals = _Refusals()
+    for name in ("httpx", "httpx2"):
+        logging.getLogger(name).addHandler(refusals)
+        logging.getLogger(name).setLevel(logging.INFO)
+    end, numbers = time.monotonic() + seconds, itertools.count()
+    counts: Counter[str] = Counter()
+
+    async def work() -> None:
+        while time.monotonic() < end:
+            try:
+                await client.call(ask(f"{next(numbers)} {text}"))
+            except Exception as error:  # noqa: BLE001 - each client has errors of its own
+                counts["lost"] += 1
+                counts["refused"] += getattr(error, "status", None) == HTTPStatus.TOO_MANY_REQUESTS
+            else:
+                counts["ok"] += 1
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await asyncio.gather(*(work() for _ in range(in_flight)))
+    return {"ok": counts["ok"], "lost": counts["lost"], "refused": counts["refused"] + refusals.seen}
+
+
+class _Refusals(logging.Handler):
+    """Counts the refusals that httpx tells of: of those that the openai SDK sends again it says nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen += " 429 " in record.getMessage()
+
+
+JOBS = {"call": call, "stream": stream, "waits": waits, "steady": steady, "limited": limited}
 
 
 async def main() -> None:
     name, job, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-    async with opened(name, options.pop("base"), options["in_flight"]) as client:
+    adaptive = options.pop("adaptive", True)
+    async with opened(name, options.pop("base"), options["in_flight"], adaptive=adaptive) as client:
         print(json.dumps(await JOBS[job](client, **options)))
 
 

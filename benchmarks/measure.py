@@ -28,10 +28,11 @@ def absent_note() -> str:
     return f"\n\nNot installed here, so not measured: {', '.join(names)}." if names else ""
 
 
-def cpu_of(command: list[str]) -> tuple[float, float, float]:
-    """CPU seconds, wall seconds and peak memory in MB of one command."""
+def cpu_of(command: list[str], env: dict[str, str] | None = None) -> tuple[float, float, float]:
+    """CPU seconds, wall seconds and peak memory in MB of one command. `env`: added to the environment."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    environment = {**os.environ, **(env or {})}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
     assert process.stderr is not None
     errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)

@@ -99,6 +99,15 @@ def small_server():
 
 
 @contextlib.contextmanager
+def emulator(*options: object):
+    """`throughster emulate` with these options; gives its address up to `/v1`."""
+    port = free_port()
+    command = [sys.executable, "-m", "throughster", "emulate", "--port", str(port), *map(str, options)]
+    with running(command, port):
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+@contextlib.contextmanager
 def running(command: list[str], port: int):
     """The command, once it listens on the port, until the context is left."""
     process = subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL)
