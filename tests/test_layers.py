@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "runner" / "throughster"
 
 LEVELS = {
-    0: ("_version", "errors", "names", "types"),
+    0: ("_version", "errors", "names", "reply", "types"),
     1: ("config", "paths", "redact", "sse", "strictjson"),
     2: ("limits", "retry", "transport", "schema", "yamltree", "providers", "prompts"),
     3: ("emulator", "exchanges", "inputs", "settings", "tools"),
@@ -24,11 +24,14 @@ LEVELS = {
 }
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
 
-LAZY_ROOMS = {
+LAZY_ROOMS = {  # a check of a spec needs no network, and one without tests no checks of answers
     ("running", "client"),
     ("running", "balance"),
     ("client", "emulator"),
-}  # a check of a spec needs no network
+    ("spec", "checks"),
+    ("running", "checks"),
+    ("running", "exchanges"),
+}
 LAZY = {
     "uvloop", "matplotlib.figure", "pyarrow", "pyarrow.parquet", "referencing", "referencing.jsonschema", "referencing.exceptions", "jsonschema",
     "jsonschema.validators", "pydantic", "urllib.parse", "re2", "jsonpath_rfc9535", "jsonpath_rfc9535.function_extensions",

@@ -16,7 +16,8 @@ from junitparser import JUnitXml
 
 from throughster.cli.run import run as run_command
 from throughster.running.events import RowFinished
-from throughster.running.launch import Outputs, execute
+from throughster.running.launch import execute
+from throughster.running.outputs import Outputs
 from throughster.running.plan import Options, prepare
 from throughster.running.result import result_json_schema
 from throughster.spec import spec_json_schema

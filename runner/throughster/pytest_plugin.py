@@ -162,7 +162,8 @@ def _run(plan: Plan, tape: Player | None) -> list[Folded]:
     """The results of one test. Raises CassetteError where a recording is missing."""
     from throughster.cli.loop import runner
     from throughster.reports.folded import folded
-    from throughster.running.launch import Outputs, execute
+    from throughster.running.launch import execute
+    from throughster.running.outputs import Outputs
 
     with tempfile.TemporaryDirectory(prefix="throughster-") as folder, runner() as loop:
         journal = Path(folder) / "results.jsonl"

@@ -12,7 +12,6 @@ import ssl
 import weakref
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
@@ -20,6 +19,7 @@ from yarl import URL
 
 from throughster._version import __version__
 from throughster.errors import RequestError, RequestTimeoutError, StreamError, TransportError
+from throughster.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -28,23 +28,13 @@ if TYPE_CHECKING:
 
     from throughster.types import Timeout
 
-__all__ = ["Reply", "StreamReply", "Transport", "close_sessions", "take_ended", "translate"]
+__all__ = ["StreamReply", "Transport", "close_sessions", "take_ended", "translate"]
 
 _T = TypeVar("_T")
 MAX_REPLY_BYTES = 32_000_000
 _DRAIN_S = 0.5
 _is_fresh: ContextVar[bool] = ContextVar("_is_fresh")  # whether the present request opened its connection
 _IDLE_CONNECTION_S = 4.0  # below uvicorn's 5 s: a socket the server is about to close is not picked up again
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole reply. Header names are looked up without regard to case. `latency_s`: of one that was kept."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    latency_s: float | None = None
 
 
 class StreamReply:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from throughster.reports.files import write_report
-from throughster.reports.html import write_page
-from throughster.reports.page.ending import Ending, Judged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +37,11 @@ class Pages:
         code: int,
     ) -> None:
         """`decisions`: by the file of a plan."""
+        if not self._waiting:
+            return
+        from throughster.reports.html import write_page  # with the page's template
+        from throughster.reports.page.ending import Ending, Judged
+
         of_file = {plan.file: summary for plan, summary in zip(plans, summaries, strict=False)}
         for journal, path, mine in self._waiting:
             judged = tuple(

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-import orjson
 
-from throughster.cli.decide import check_baselines, decide
-from throughster.cli.decide import update_baseline as write_baseline
-from throughster.cli.exits import FAILED, OK, WRONG, exit_code
-from throughster.cli.loop import loop_factory, runner
-from throughster.cli.page import Pages
+from throughster.cli.exits import OK, WRONG
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
-from throughster.exchanges import Player, Recorder
 from throughster.reports.files import KINDS
-from throughster.running.launch import Caps, Outputs, check_outputs, execute
-from throughster.running.processes import Crew
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from throughster.cli.decide import Decision
-    from throughster.running.events import Summary
-    from throughster.running.plan import Plan
+from throughster.running.outputs import check_outputs
 
 __all__ = ["run"]
 
@@ -96,11 +80,10 @@ def run(
         raise click.UsageError("--record and --replay exclude each other.")
     if not (check or dry_run):
         check_outputs(outputs, tuple(KINDS), resume=resume)
-    tape = Player(replay) if replay is not None else None
     plans, problems = prepared(
         **choice,
         priced=max_cost is not None,
-        keyless=tape is not None,
+        keyless=replay is not None,
         compared=baseline is not None or update_baseline,
     )
     print_problems(problems, screen, color)
@@ -115,38 +98,20 @@ def run(
             for plan in plans:
                 click.echo(f"{plan.file}: OK ({plan.describe()})")
         return OK
-    check_baselines(plans, baseline, update=update_baseline)
-    from throughster.cli.listen import listener
+    from throughster.cli.execution import Screen, Work, carry_out  # with the network, which a check does not need
 
-    emit = listener(screen, color=color, quiet=quiet, progress=not no_progress, verbose=verbose)
-    crew = Crew(processes, plans, loop_factory()) if processes > 1 else None
-    pages = Pages()
-    with crew or nullcontext(), runner() as loop:
-        summaries = loop.run(
-            execute(
-                plans,
-                Outputs(outputs, pages.write, resume=resume),
-                emit,
-                caps=Caps(max_requests, max_cost),
-                tape=Recorder(record) if record is not None else tape,
-                crew=crew,
-                handle_signals=True,
-            )
-        )
-    decisions: dict[str, Decision] = {}
-    met: dict[int, bool] = {}
-    for plan, summary in zip(plans, summaries, strict=False):  # a run that was stopped has fewer
-        decision = decide(plan, summary, baseline, update=update_baseline)
-        if decision is not None:
-            decisions[plan.file] = decision
-            met[id(summary)] = decision.is_met
-            _show(decision, screen, color=color, quiet=quiet)
-            _add_to_summaries(decision, outputs, plan, summary)
-    code = exit_code(summaries, met)
-    if update_baseline:
-        _update_baselines(plans, summaries, baseline, code)
-    pages.finish(plans, summaries, decisions, code)
-    return code
+    work = Work(
+        outputs,
+        resume=resume,
+        max_requests=max_requests,
+        max_cost=max_cost,
+        record=record,
+        replay=replay,
+        processes=processes,
+        baseline=baseline,
+        update_baseline=update_baseline,
+    )
+    return carry_out(plans, work, Screen(screen, color, quiet=quiet, verbose=verbose, progress=not no_progress))
 
 
 def _count(text: str | None) -> int:
@@ -157,29 +122,3 @@ def _count(text: str | None) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 256:
         raise click.BadParameter(f"`{text}` is neither a number from 1 to 256 nor `auto`.")
     return int(text)
-
-
-def _show(decision: Decision, screen: str, *, color: str, quiet: bool) -> None:
-    if screen == "json":
-        click.echo(orjson.dumps({"decision": decision.as_json()}, default=list).decode())
-    elif not quiet or not decision.is_met:
-        decision.show(color=color == "always" or (color == "auto" and sys.stdout.isatty()))
-    if screen == "github" and not decision.is_met:
-        click.echo(f"::error title={decision.name}::the gate or the baseline says that this is not good enough")
-
-
-def _add_to_summaries(decision: Decision, outputs: tuple[Path, ...], plan: Plan, summary: Summary) -> None:
-    """Every Markdown summary of the run ends with the decision."""
-    named = [Path(summary.journal).parent / name for name in plan.outputs if name.lower().endswith(".md")]
-    for path in (*(path for path in outputs if path.suffix.lower() == ".md"), *named):
-        if path.is_file():
-            with path.open("a", encoding="utf-8") as file:
-                file.write("\n" + decision.as_markdown())
-
-
-def _update_baselines(plans: Sequence[Plan], summaries: Sequence[Summary], given: Path | None, code: int) -> None:
-    if code not in (OK, FAILED) or len(summaries) < len(plans):
-        click.echo("The run is not complete, so the baseline stays as it is.", err=True)
-        return
-    for plan, summary in zip(plans, summaries, strict=True):
-        click.echo(f"Baseline: {write_baseline(plan, summary, given)}", err=True)

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from throughster.limits import Watch
     from throughster.providers import Dialect
     from throughster.providers.base import Provider
+    from throughster.reply import Reply
     from throughster.settings import Address
-    from throughster.transport import Reply, Transport
+    from throughster.transport import Transport
     from throughster.types import Attempt, Delta, Limits, Response, Retry, Timeout, Usage
 
     OnDelta: TypeAlias = Callable[[Delta], None]

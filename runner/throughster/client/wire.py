@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from throughster.exchanges import Streamed
     from throughster.providers import Dialect
     from throughster.providers.base import Provider
+    from throughster.reply import Reply
     from throughster.settings import Address
-    from throughster.transport import Reply, Transport
+    from throughster.transport import Transport
     from throughster.types import Timeout
 
 __all__ = ["Place", "Wire"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
-from throughster.transport import Reply
+from throughster.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

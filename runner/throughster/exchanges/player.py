@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from throughster.exchanges.active import Case
     from throughster.exchanges.cassette import Exchange
     from throughster.exchanges.exchange import Request, Stored, Streamed
-    from throughster.transport import Reply
+    from throughster.reply import Reply
 
 __all__ = ["Player"]
 

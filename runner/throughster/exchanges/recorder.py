@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from throughster.exchanges.active import Case
     from throughster.exchanges.exchange import Request, Streamed
-    from throughster.transport import Reply, StreamReply
+    from throughster.reply import Reply
+    from throughster.transport import StreamReply
 
 __all__ = ["Recorder"]
 

@@ -15,8 +15,10 @@ import orjson
 from throughster.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import IO
+
+    from throughster.running.plan import Plan
 
 __all__ = ["replace_file", "replacing", "write_csv", "write_parquet"]
 
@@ -84,7 +86,7 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def write_csv(journal: Path, path: Path) -> None:
+def write_csv(journal: Path, path: Path, _plans: Sequence[Plan] = ()) -> None:
     names, fields = _columns(journal)
     with replacing(path) as binary, io.TextIOWrapper(binary, "utf-8", newline="", errors="backslashreplace") as file:
         writer = csv.writer(file)
@@ -93,7 +95,7 @@ def write_csv(journal: Path, path: Path) -> None:
             writer.writerow([_cell(value) for value in _flat(result, names, fields)])
 
 
-def write_parquet(journal: Path, path: Path) -> None:
+def write_parquet(journal: Path, path: Path, _plans: Sequence[Plan] = ()) -> None:
     """One column a field of the result; what is nested stands as JSON text."""
     try:
         import pyarrow as pa

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from throughster.errors import CassetteError, SpecError
 from throughster.exchanges import TAPE, Player, Recorder
 from throughster.running.events import RowFinished
-from throughster.running.launch import Caps, Outputs, execute
+from throughster.running.launch import Caps, execute
+from throughster.running.outputs import Outputs
 from throughster.running.plan import Options, prepare
 from throughster.running.rows import Choice
 from throughster.spec.overrides import Override

@@ -17,6 +17,7 @@ from throughster.limits import Watch
 from throughster.running.cases import Repeats
 from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, Summary, TextArrived
 from throughster.running.examine import answer_of, compare, examine
+from throughster.running.grader import open_grader
 from throughster.running.outcome import Outcomes, is_everybodys, is_providers, status_of
 from throughster.running.result import Failure
 from throughster.types import TextDelta
@@ -89,7 +90,7 @@ class Engine:
         self._journal.on_failure = self._cancel_all
         try:
             if plan.grader is not None:
-                self._judge = plan.grader.open(self._budget)
+                self._judge = open_grader(plan.grader, self._budget)
                 self._summary.grader = self._judge.bill
             await asyncio.gather(*(self._run_lane(target) for target in plan.targets))
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from throughster.checks import Answer, JudgeError, pick_best, verdict_of
+from throughster.checks import Answer, JudgeError, verdict_of
 from throughster.running.result import Failure
 from throughster.types import ToolCall
 
@@ -66,6 +66,8 @@ async def compare(pairs: Sequence[tuple[Result, Answer]], case: Case, judge: Jud
     able = [n for n, result in enumerate(results) if result.status in ("ok", "failed")]
     plain = [check for check in case.checks if not check.is_comparative]
     comparing = [check for check in case.checks if check.is_comparative]
+    from throughster.checks import pick_best  # with the kinds that ask a judge
+
     try:
         rounds = [await pick_best(check, [pairs[n][1] for n in able], judge) for check in comparing]
     except JudgeError as error:

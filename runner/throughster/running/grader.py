@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from throughster.checks import JudgeError, Rating
+from throughster.client import CLIENTS
 from throughster.errors import AnswerError, BadRequestError, RequestError
 from throughster.limits import Watch
 from throughster.types import Usage
@@ -17,11 +18,10 @@ if TYPE_CHECKING:
 
     from throughster.client import Interface, Question
     from throughster.limits import Budget
-    from throughster.settings import Address
-    from throughster.spec.model import GraderSpec
-    from throughster.types import Message, Response, Retry, Timeout
+    from throughster.running.plan import GraderPlan
+    from throughster.types import Message, Response
 
-__all__ = ["Bill", "Grader", "GraderPlan"]
+__all__ = ["Bill", "Grader", "open_grader"]
 
 
 @dataclass
@@ -37,26 +37,16 @@ class Bill:
         return Bill(self.calls + other.calls, self.usage + other.usage, sum(costs) if costs else None)
 
 
-@dataclass(frozen=True)
-class GraderPlan:
-    """What a grader is made of."""
-
-    spec: GraderSpec
-    address: Address
-    timeout: Timeout
-    retry: Retry
-
-    def open(self, budget: Budget | None) -> Grader:
-        from throughster.client import CLIENTS  # with the network, which a check of the spec does not need
-
-        client = CLIENTS[self.spec.provider.name](
-            address=self.address,
-            limits=self.spec.concurrency,
-            timeout=self.timeout,
-            retry=self.retry,
-            endpoint=self.spec.provider.endpoint,
-        )
-        return Grader(client, self.spec.provider.params, self.spec.repeat, budget)
+def open_grader(plan: GraderPlan, budget: Budget | None) -> Grader:
+    """`budget`: what the whole run may spend."""
+    client = CLIENTS[plan.spec.provider.name](
+        address=plan.address,
+        limits=plan.spec.concurrency,
+        timeout=plan.timeout,
+        retry=plan.retry,
+        endpoint=plan.spec.provider.endpoint,
+    )
+    return Grader(client, plan.spec.provider.params, plan.spec.repeat, budget)
 
 
 class Grader:

@@ -9,7 +9,7 @@ import resource
 import shutil
 import signal
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,35 +24,19 @@ from throughster.running.journal import Journal
 from throughster.running.resume import newest_journal, read_done, tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from throughster.exchanges import Player, Recorder
     from throughster.running.events import Emit, Summary
+    from throughster.running.outputs import Outputs
     from throughster.running.plan import Plan
     from throughster.running.processes import Crew, SharedRun
     from throughster.running.result import Result
     from throughster.running.resume import Done
 
-__all__ = ["Caps", "Outputs", "check_outputs", "execute"]
+__all__ = ["Caps", "execute"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Where results go. `files`: what `-o` named. `write`: writes a report of a kind from the journal of these plans.
-
-    `folder`: where run folders are made, `runs` in the working directory. `resume`: go on with what stands there.
-    """
-
-    files: tuple[Path, ...] = ()
-    write: Callable[[Path, Path, Sequence[Plan]], None] | None = None
-    folder: Path = field(default_factory=lambda: Path("runs"))
-    resume: bool = False
-
-    @property
-    def journal(self) -> Path | None:
-        return next((path for path in self.files if path.suffix.lower() == ".jsonl"), None)
 
 
 @dataclass(frozen=True)
@@ -61,25 +45,6 @@ class Caps:
 
     calls: int | None = None
     usd: float | None = None
-
-
-def check_outputs(files: Sequence[Path], kinds: Sequence[str], *, resume: bool = False) -> None:
-    """Raises SettingsError for a kind of file that cannot be written, or a file that exists already."""
-    known = (".jsonl", *kinds)
-    for path in files:
-        if path.suffix.lower() not in known:
-            raise SettingsError(
-                f"`{path}`: results can be written as {', '.join(known)}, not as `{path.suffix or path}`."
-            )
-        if not resume and (path.exists() or path.is_symlink()):
-            hint = ", or go on with it: --resume" if path.suffix.lower() == ".jsonl" else ""
-            raise SettingsError(
-                f"{path} exists already. Name another file, or move it away{hint}; results are never overwritten."
-            )
-        if not path.parent.is_dir():
-            raise SettingsError(f"{path}: there is no folder {path.parent}.")
-    if len(set(files)) != len(files):
-        raise SettingsError("The same output file is named twice.")
 
 
 async def execute(

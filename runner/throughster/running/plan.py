@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from throughster.errors import Problem, SpecError
-from throughster.exchanges.cache import Cache
 from throughster.providers import PROVIDERS
 from throughster.running.cases import Cases, with_turns
-from throughster.running.grader import GraderPlan
 from throughster.running.rows import Choice, Rows, content_hash
 from throughster.running.values import Types
 from throughster.spec.check import Checked, Outside, check_spec
@@ -28,11 +26,11 @@ if TYPE_CHECKING:
     from throughster.schema import AnswerSchema
     from throughster.settings import Address
     from throughster.spec import Override, Spec
-    from throughster.spec.model import ProviderSpec
+    from throughster.spec.model import GraderSpec, ProviderSpec
     from throughster.tools import Tool
     from throughster.types import Limits, Message, Price, Retry, Timeout, Usage
 
-__all__ = ["Options", "Plan", "Target", "prepare"]
+__all__ = ["GraderPlan", "Options", "Plan", "Target", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class Target:
     digest: int
     endpoint: str = "chat/completions"
     answers: Answers | None = None
-    cache: Cache | None = None
+    cache: Literal["off", "read", "write", "on"] = "off"
 
     def digest_of(self, row: Row) -> str:
         """64 bits, in hex, of everything that is asked with this row."""
@@ -96,7 +94,9 @@ class Target:
         """A client; where there are several deployments, a balancer of one for each."""
         from throughster.balance import LoadBalancer  # with the network, which a check of the spec does not need
         from throughster.client import CLIENTS
+        from throughster.exchanges import Cache
 
+        cache = None if self.cache == "off" else Cache(mode=self.cache)
         clients = [
             CLIENTS[self.provider](
                 address=address,
@@ -105,7 +105,7 @@ class Target:
                 retry=self.retry,
                 endpoint=self.endpoint,
                 answers=self.answers,
-                cache=self.cache,
+                cache=cache,
             )
             for address in self.addresses
         ]
@@ -126,6 +126,16 @@ class Target:
 
     def prompt_cost_usd(self, tokens: int) -> float | None:
         return None if self.price is None else tokens * self.price.input / 1e6
+
+
+@dataclass(frozen=True)
+class GraderPlan:
+    """What the model that judges is made of; see `running.grader`."""
+
+    spec: GraderSpec
+    address: Address
+    timeout: Timeout
+    retry: Retry
 
 
 @dataclass(frozen=True)
@@ -378,7 +388,7 @@ def _target(
         ),
         endpoint=provider.endpoint,
         answers=answers,
-        cache=None if spec.cache == "off" else Cache(mode=spec.cache),
+        cache=spec.cache,
     )
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from throughster.checks import compile_checks
 from throughster.names import did_you_mean
 from throughster.spec.cases import CaseSource, WrittenCase, read_cases
 
@@ -52,6 +51,8 @@ def check_cases(
     spec: Spec, document: Document, base: Path, root: Path, given: Mapping[str, Any]
 ) -> tuple[tuple[CheckedCase, ...], list[Problem]]:
     """`given`: variables from outside the spec, which every case has."""
+    from throughster.checks import compile_checks  # what only a spec with tests needs
+
     written, found = read_cases(spec, document, base, root)
     problems = list(found)
     lacking = _lacking(spec)
