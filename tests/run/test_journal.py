@@ -130,6 +130,24 @@ def test_lines_reach_the_disk_in_batches(tmp_path, monkeypatch):
     assert synced[-1] == (tmp_path / "j.jsonl").stat().st_size
 
 
+def test_rows_that_wait_for_nobody_are_written_as_they_come(tmp_path):
+    """Answers of a cache, or of a cassette: their workers never give the event loop a turn of themselves."""
+    path, most = tmp_path / "j.jsonl", 0
+
+    async def scenario():
+        nonlocal most
+        with Journal(path, lambda _: None) as journal:
+            for n in range(1000):
+                if journal.is_behind:
+                    await journal.catch_up()
+                journal.write(result(n))
+                most = max(most, n + 1 - path.read_bytes().count(b"\n"))
+
+    asyncio.run(scenario())
+    assert ids(path) == list(range(1000))
+    assert most == 64
+
+
 def test_a_slow_disk_holds_new_rows_back(tmp_path, monkeypatch):
     may_go_on = threading.Event()
     monkeypatch.setattr(os, "fdatasync", lambda _: may_go_on.wait(30))

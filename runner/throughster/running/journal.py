@@ -34,6 +34,7 @@ _LOCK_S = 1.0
 _SYNC_ROWS = 100
 _SYNC_S = 1.0
 _BEHIND_ROWS = 1000
+_BEHIND_PENDING = 64
 _BEHIND_BYTES = 64_000_000
 
 
@@ -91,12 +92,22 @@ class Journal:
 
     @property
     def is_behind(self) -> bool:
-        """Whether so much is not yet on the disk itself that new rows should wait."""
-        return self._unsynced_rows >= _BEHIND_ROWS or self._unsynced_bytes >= _BEHIND_BYTES
+        """Whether so much is not yet written, or not yet on the disk itself, that new rows should wait.
+
+        Rows that wait for nobody, such as those of a cache, would else all be run before the first is written.
+        """
+        return (
+            len(self._pending) >= _BEHIND_PENDING
+            or self._unsynced_rows >= _BEHIND_ROWS
+            or self._unsynced_bytes >= _BEHIND_BYTES
+        )
 
     async def catch_up(self) -> None:
         """Wait until the disk is no longer behind."""
         while self.is_behind and self.failure is None:
+            if self._pending:
+                await asyncio.sleep(0)  # it is written before anything else is done
+                continue
             if self._sync is None:
                 self._start_sync()
             assert self._sync is not None

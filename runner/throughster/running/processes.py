@@ -37,6 +37,7 @@ __all__ = ["Crew", "SharedRun"]
 
 _LENGTH = struct.Struct(">I")
 _BEHIND_BYTES = 4_000_000
+_BEHIND_PENDING = 64
 _STOP = b"stop"
 
 
@@ -205,9 +206,10 @@ class _PipeJournal:
 
     @property
     def is_behind(self) -> bool:
-        return self._writer.transport.get_write_buffer_size() > _BEHIND_BYTES
+        return len(self._pending) >= _BEHIND_PENDING or self._writer.transport.get_write_buffer_size() > _BEHIND_BYTES
 
     async def catch_up(self) -> None:
+        await asyncio.sleep(0)  # what is pending is sent
         await self._writer.drain()
 
     def write(self, result: Result) -> None:
