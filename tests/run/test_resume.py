@@ -11,13 +11,16 @@ from array import array
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import throughster
 from throughster.emulator import Emulator, Options
 from throughster.emulator.exchange import Reply
 from throughster.errors import SettingsError
-from throughster.running.hashes import HashSet
-from throughster.running.resume import newest_journal, read_done, tidy
+from throughster.running.hashes import HashMap, HashSet
+from throughster.running.result import STATUSES, Result, to_line
+from throughster.running.resume import ASKED_AGAIN, lane_of, newest_journal, read_done, tidy
 
 SPEC = """\
 version: 1
@@ -165,11 +168,14 @@ def test_a_line_that_is_no_result_is_told_with_its_number(asked, project):
 
 def test_the_done_set_is_small_and_exact():
     numbers = [random.Random(n).getrandbits(64) for n in range(20_000)]
-    known = HashSet()
+    known, digests = HashSet(), HashMap()
     assert all(known.add(n) for n in numbers)
     assert not any(known.add(n) for n in numbers)
-    assert all(n in known for n in numbers)
-    assert 12345 not in known
+    assert all(digests.put(n, n >> 1) for n in numbers)
+    assert not any(digests.put(n, 5) for n in numbers)
+    assert [digests.get(n) for n in numbers] == [n >> 1 for n in numbers]
+    assert digests.get(12345) is None
+    assert (len(known), len(digests)) == (20_000, 20_000)
     assert len(known._table) * array("Q").itemsize < 20_000 * 40
 
 
@@ -179,10 +185,44 @@ def test_tidying_leaves_the_last_line_of_each_row(tmp_path):
     entries = [{**row, "id": str(n % 3), "status": "error" if n < 3 else "ok", "n": n} for n in range(5)]
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     done = read_done(path)
-    assert (done.counts["s"], done.has("s", "0", "l", 0, "d"), done.has("s", "2", "l", 0, "d")) == (2, True, False)
+    lane = lane_of("s", "l")
+    assert (done.counts["s"], done.has("0", lane, 0, 0xD), done.has("2", lane, 0, 0xD)) == (2, True, False)
     statuses, provider_down = tidy(path)
     assert (statuses, provider_down) == ({"ok": 2, "error": 1}, 0)
     assert [entry["n"] for entry in lines(path)] == [2, 3, 4]
+
+
+@given(
+    st.tuples(*[st.text(max_size=8)] * 3),
+    st.none() | st.text(max_size=4),
+    st.sampled_from(STATUSES),
+    st.integers(0, 2**64 - 1),
+    st.dictionaries(st.text(max_size=4), st.sampled_from(["x", '","status":"ok",', {"status": "error"}]), max_size=3),
+)
+def test_a_line_is_known_again_whatever_its_texts(tmp_path_factory, names, model, status, digest, variables):
+    """Its head is read alone, or all of it where an escape stands in the head."""
+    row, spec, label = names
+    path = tmp_path_factory.mktemp("journal") / "j.jsonl"
+    result = Result(
+        id=row, spec=spec, label=label, provider="p", model=model, deployment=model, row=3, repeat=2,
+        digest=f"{digest:016x}", status=status, vars=variables,
+    )  # fmt: skip
+    path.write_bytes(to_line(result))
+    done, lane = read_done(path), lane_of(spec, label)
+    is_answered = digest != 0 and status not in ASKED_AGAIN
+    assert done.has(row, lane, 2, digest) == is_answered
+    assert done.counts == ({spec: 1} if is_answered else {})
+    assert not done.has(row, lane, 1, digest)
+    assert not done.has(row, lane, 2, digest ^ 1)
+
+
+def test_a_line_whose_end_is_missing_is_no_result(asked, project):
+    asked()
+    path = project / "out.jsonl"
+    text = path.read_text().splitlines()
+    path.write_text("\n".join([*text[:2], text[2][:-2], *text[3:]]) + "\n")
+    with pytest.raises(SettingsError, match=r"out.jsonl:3: this line is no result"):
+        asked(resume=True)
 
 
 # -- processes ----------------------------------------------------------------------------------------------------

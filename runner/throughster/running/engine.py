@@ -20,6 +20,7 @@ from throughster.running.examine import answer_of, compare, examine
 from throughster.running.grader import open_grader
 from throughster.running.outcome import Outcomes, is_everybodys, is_providers, status_of
 from throughster.running.result import Failure
+from throughster.running.resume import lane_of
 from throughster.types import TextDelta
 
 if TYPE_CHECKING:
@@ -49,12 +50,13 @@ _ROWS_A_TURN = 500
 
 @dataclass
 class _Lane:
-    """One target at work. `closed`: why no more rows are asked of it."""
+    """One target at work. `key`: of it in `Done`; `closed`: why no more rows are asked of it."""
 
     target: Target
     question: Question
     outcomes: Outcomes
     items: Iterator[tuple[Row, int]]
+    key: int
     closed: str = ""
     cases: dict[str, Repeats] = field(default_factory=dict)
     workers: list[asyncio.Task[None]] = field(default_factory=list)
@@ -171,7 +173,8 @@ class Engine:
                 tools=self._plan.tools,
                 tool_choice=self._plan.tool_choice,
             )
-            lane = _Lane(target, question, Outcomes(self._plan, target), self._items())
+            key = lane_of(self._plan.name, target.label)
+            lane = _Lane(target, question, Outcomes(self._plan, target), self._items(), key)
             self._lanes.append(lane)
             count = target.limits.max_in_flight
             if self._plan.rows_per_target is not None:
@@ -218,9 +221,7 @@ class Engine:
                 if self._plan.stops_early:
                     continue
             target = lane.target
-            if self._done is None or not self._done.has(
-                self._plan.name, row.id, target.label, repeat, target.digest_of(row)
-            ):
+            if self._done is None or not self._done.has(row.id, lane.key, repeat, target.digest ^ row.content):
                 return row, repeat
             self._summary.kept += 1
             passed += 1

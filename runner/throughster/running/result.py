@@ -46,7 +46,8 @@ class Result:
 
     `output` is the parsed JSON where the spec has a schema, else the text. `row` and `repeat` count from 0.
     `usage` sums over all attempts; `attempts` lists every send. `digest`: of what was asked (prompt, schema, tools,
-    parameters, model, variables): a row whose digest has changed is asked again by `--resume`.
+    parameters, model, variables): a row whose digest has changed is asked again by `--resume`. What `--resume` looks at
+    stands before the first field that is nested, so that it reads no more of a line than its head.
     """
 
     id: str
@@ -58,8 +59,8 @@ class Result:
     row: int
     repeat: int
     digest: str
-    vars: dict[str, Any]
     status: Status
+    vars: dict[str, Any]
     output: Any = None
     text: str | None = None
     tool_calls: tuple[Call, ...] = ()

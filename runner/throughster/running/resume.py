@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import tempfile
 from array import array
 from collections import Counter
@@ -14,16 +15,19 @@ import orjson
 
 import throughster.errors as errors_module
 from throughster.errors import BadRequestError, ProviderError, SettingsError
-from throughster.running.hashes import HashSet
+from throughster.running.hashes import HashMap, HashSet
 from throughster.running.journal import fsync_folder, lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ASKED_AGAIN", "Done", "is_provider_down", "newest_journal", "read_done", "tidy"]
+__all__ = ["ASKED_AGAIN", "Done", "is_provider_down", "lane_of", "newest_journal", "read_done", "tidy"]
 
 ASKED_AGAIN = frozenset({"error", "judge_error", "skipped"})
 """A row with such a status has no answer yet."""
+
+_ASKED_AGAIN = frozenset(status.encode() for status in ASKED_AGAIN)
+_CLOSING_BRACE = ord("}")
 
 
 class Done:
@@ -31,18 +35,25 @@ class Done:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self._answered = HashSet()
+        self._digests = HashMap()
 
-    def add(self, line: dict[str, Any]) -> None:
-        if self._answered.add(_key(line["spec"], line["id"], line["label"], line["repeat"], line.get("digest"))):
-            self.counts[line["spec"]] += 1
+    def add(self, spec: str, row: str, lane: int, repeat: int, digest: int, *, answered: bool) -> None:
+        """Take the next line, from the newest to the oldest: the first that tells of a row is what became of it.
 
-    def has(self, spec: str, row: str, label: str, repeat: int, digest: str) -> bool:
-        return _key(spec, row, label, repeat, digest) in self._answered
+        `lane`: see `lane_of`. `digest`: 0 where it has none.
+        """
+        answered = answered and digest != 0
+        if self._digests.put(hash((row, lane, repeat)), digest if answered else 0) and answered:
+            self.counts[spec] += 1
+
+    def has(self, row: str, lane: int, repeat: int, digest: int) -> bool:
+        """Whether this row was answered, when it was asked just this."""
+        return digest != 0 and self._digests.get(hash((row, lane, repeat))) == digest
 
 
-def _key(*parts: Any) -> int:
-    return hash(parts)
+def lane_of(spec: str, label: str) -> int:
+    """A number for a spec's rows at one provider."""
+    return hash((spec, label))
 
 
 def read_done(path: Path) -> Done:
@@ -54,12 +65,7 @@ def read_done(path: Path) -> Done:
     try:
         lock_file(file, path)
         _cut_torn_tail(file)
-        done, seen = Done(), HashSet()
-        for line in _lines_backwards(file, path):
-            is_newest = seen.add(_key(line["spec"], line["id"], line["label"], line["repeat"]))
-            if is_newest and line["status"] not in ASKED_AGAIN:
-                done.add(line)
-        return done
+        return _done_in(file, path)
     finally:
         os.close(file)
 
@@ -87,8 +93,9 @@ def tidy(path: Path) -> tuple[Counter[str], int]:
         lock_file(file, path)
         statuses: Counter[str] = Counter()
         seen, kept, dropped, provider_down = HashSet(), array("Q"), 0, 0
-        for line, start in _numbered_backwards(file, path):
-            if seen.add(_key(line["spec"], line["id"], line["label"], line["repeat"])):
+        for data, start, end in _places_backwards(file):
+            line = _parsed(data, start, end, path)
+            if seen.add(hash((line["spec"], line["id"], line["label"], line["repeat"]))):
                 statuses[line["status"]] += 1
                 provider_down += is_provider_down(line)
                 kept.append(start)
@@ -134,26 +141,59 @@ def _cut_torn_tail(file: int) -> None:
         os.fsync(file)
 
 
-def _lines_backwards(file: int, path: Path) -> Iterator[dict[str, Any]]:
-    return (line for line, _ in _numbered_backwards(file, path))
+_TEXT = rb'"[^"\\]*"'
+_HEAD = re.compile(  # with an escape in one of its texts, a line is parsed whole
+    rb'\{"id":"([^"\\]*)",("spec":%b,"label":%b),"provider":%b,"model":(?:%b|null),"deployment":(?:%b|null),'
+    rb'"row":\d+,"repeat":(\d+),"digest":"([0-9a-f]{16})","status":"([a-z_]+)",' % ((_TEXT,) * 5)
+)
 
 
-def _numbered_backwards(file: int, path: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    """Every line, the last first, and where it starts."""
+def _done_in(file: int, path: Path) -> Done:
+    """Reads no more of a line than its head, where it can: a third of the time that parsing all of it takes."""
+    done = Done()
+    lanes: dict[bytes, tuple[str, int]] = {}
+    match, add = _HEAD.match, done.add
+    for data, start, end in _places_backwards(file):
+        found = match(data, start, end)
+        if found is None or data[end - 2] != _CLOSING_BRACE:
+            line = _parsed(data, start, end, path)
+            lane = lane_of(line["spec"], line["label"])
+            digest, status = int(line.get("digest") or "0", 16), line["status"]
+            add(line["spec"], line["id"], lane, line["repeat"], digest, answered=status not in ASKED_AGAIN)
+            continue
+        row, names, repeat, hexed, state = found.groups()
+        try:
+            spec, lane = lanes[names]
+        except KeyError:
+            line = orjson.loads(b"{%b}" % names)
+            spec, lane = lanes[names] = line["spec"], lane_of(line["spec"], line["label"])
+        add(spec, row.decode(), lane, int(repeat), int(hexed, 16), answered=state not in _ASKED_AGAIN)
+    return done
+
+
+def _places_backwards(file: int) -> Iterator[tuple[mmap.mmap, int, int]]:
+    """Where each line starts and ends, the last first."""
     if os.fstat(file).st_size == 0:
         return
     with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data:
         end = len(data)
         while end > 0:
             start = data.rfind(b"\n", 0, end - 1) + 1
-            yield _parsed(data[start:end], path, data, start), start
+            yield data, start, end
             end = start
 
 
-def _parsed(line: bytes, path: Path, data: mmap.mmap, start: int) -> dict[str, Any]:
+def _parsed(data: mmap.mmap, start: int, end: int, path: Path) -> dict[str, Any]:
     try:
-        value = orjson.loads(line)
-        value["spec"], value["id"], value["label"], value["repeat"], value["status"]
+        value = orjson.loads(data[start:end])
+        (
+            value["spec"],
+            value["id"],
+            value["label"],
+            value["repeat"],
+            value["status"],
+            int(value.get("digest") or "0", 16),
+        )
     except (ValueError, TypeError, KeyError) as error:
         number = data[:start].count(b"\n") + 1
         raise SettingsError(

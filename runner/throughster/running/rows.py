@@ -10,7 +10,7 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -26,14 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "Row", "RowIds", "Rows", "content_hash"]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """`index` counts from 0 over all rows of the spec, chosen or not. `content`: the hash of `vars`; `id` shows it.
 
     `case`: of a test, whose checks and earlier turns are part of `content`.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # over a tuple's own `index`, which nobody needs of a row
     id: str
     vars: dict[str, Any]
     content: int
@@ -130,15 +129,23 @@ class Rows:
 
     def _all(self) -> Iterator[Row]:
         ids = RowIds()
-        under, cells, types, index = self._under, self._cells, self._types, 0
-        for line, data in self._data.numbered() if self._data is not None else ((0, {}),):
-            for cell in cells:
-                values = {**under, **data, **cell}
-                if types:
-                    values = types(values, self._data.where(line) if self._data is not None else self._name)
-                content = content_hash(values)
-                yield Row(index, ids.add(content), values, content)
-                index += 1
+        for index, values in enumerate(self._values()):
+            content = content_hash(values)
+            yield Row(index, ids.add(content), values, content)
+
+    def _values(self) -> Iterator[dict[str, Any]]:
+        under, cells, types = self._under, self._cells, self._types
+        if types:
+            for line, data in self._data.numbered() if self._data is not None else ((0, {}),):
+                for cell in cells:
+                    place = self._data.where(line) if self._data is not None else self._name
+                    yield types({**under, **data, **cell}, place)
+        elif not under and cells == [{}]:
+            yield from self._data if self._data is not None else ({},)
+        else:
+            for data in self._data if self._data is not None else ({},):
+                for cell in cells:
+                    yield {**under, **data, **cell}
 
     def _sample(self, rows: Iterator[Row]) -> Iterator[Row]:
         size = self._choice.sample or 0
