@@ -10,6 +10,9 @@ import platform
 import sys
 from pathlib import Path
 
+from benchmarks.plot import PICTURE, draw
+
+PICTURE_SAYS = "CPU per call and streamed chunks per second of each client"
 AREAS = ("startup", "call", "stream", "runner", "scheduler", "ratelimit", "cache", "memory", "resume")
 RESULTS = Path(__file__).parent / "results.md"
 VERSIONS = ("aiohttp", "orjson", "uvloop", "pydantic", "openai", "litellm")
@@ -47,9 +50,9 @@ def main() -> None:
         found[area] = f"{when}, {machine()}\n\n{importlib.import_module(f'benchmarks.{area}').run()}"
         print(found[area], flush=True)
     text = "\n\n".join(f"## {area}\n\n{found[area]}" for area in AREAS if area in found)
-    RESULTS.write_text(
-        f"# Benchmark results\n\nWritten by `make bench`. Compare within one run only.\n\n{text}\n", "utf-8"
-    )
+    picture = f"![{PICTURE_SAYS}]({PICTURE.name})\n\n" if draw(found) else ""
+    about = "Written by `make bench`. Compare within one run only: each table's rows were measured in turn."
+    RESULTS.write_text(f"# Benchmark results\n\n{about}\n\n{picture}{text}\n", "utf-8")
 
 
 if __name__ == "__main__":
