@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from pathlib import Path
 
 PICTURE = Path(__file__).parent / "clients.svg"
@@ -38,7 +39,7 @@ def draw(sections: dict[str, str]) -> bool:
         bars = axes.barh(clients, [figures[client] for client in clients], color=colors)
         axes.bar_label(bars, [f"{figures[client]:,.0f}" for client in clients], padding=3, fontsize=8)
         axes.set_xscale("log")
-        axes.set_xlim(right=max(figures.values()) * 4)
+        axes.set_xlim(10 ** math.floor(math.log10(min(figures.values()))), max(figures.values()) * 4)
         axes.set_title(f"{title} (log scale)", fontsize=9, loc="left")
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
