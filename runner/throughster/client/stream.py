@@ -39,6 +39,18 @@ class Stream:
 
     async def events(self) -> AsyncIterator[Delta]:
         """The deltas as they arrive: text, reasoning, refusal, tool calls, finish, usage."""
+        async for deltas in self._arriving():
+            for delta in deltas:
+                yield delta
+
+    async def _texts(self) -> AsyncIterator[str]:
+        async for deltas in self._arriving():
+            for delta in deltas:
+                if isinstance(delta, TextDelta):
+                    yield delta.text
+
+    async def _arriving(self) -> AsyncIterator[list[Delta]]:
+        """What arrived together."""
         if self._items is not None:
             raise RequestError("A stream can be read once; call stream() again for another answer.")
         question = await self._question()
@@ -46,19 +58,13 @@ class Stream:
         try:
             async for item in self._items:
                 if isinstance(item, list):
-                    for delta in item:
-                        yield delta
+                    yield item
                 else:
                     self._response = item
         finally:
             await self._items.aclose()
         if self._response is not None and self._response.finish_reason == "content_filter":
             raise content_filter_error(self._response)
-
-    async def _texts(self) -> AsyncIterator[str]:
-        async for delta in self.events():
-            if isinstance(delta, TextDelta):
-                yield delta.text
 
     def __aiter__(self) -> AsyncIterator[str]:
         return self._texts()
