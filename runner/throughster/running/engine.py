@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from throughster.running.events import Emit, Event
     from throughster.running.grader import Grader
     from throughster.running.journal import Sink
-    from throughster.running.plan import Plan, Target
+    from throughster.running.plan import Plan
     from throughster.running.result import Result
     from throughster.running.resume import Done
     from throughster.running.rows import Row
+    from throughster.running.targets import Target
     from throughster.types import Attempt, Delta, Message
 
 __all__ = ["GRACE_S", "Engine"]

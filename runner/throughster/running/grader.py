@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from throughster.client import Interface, Question
     from throughster.limits import Budget
-    from throughster.running.plan import GraderPlan
+    from throughster.running.targets import GraderPlan
     from throughster.types import Message, Response
 
 __all__ = ["Bill", "Grader", "open_grader"]

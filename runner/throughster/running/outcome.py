@@ -20,9 +20,10 @@ from throughster.retry import LONGEST_HINT_S
 from throughster.running.result import Failure, Result, calls_of, to_line
 
 if TYPE_CHECKING:
-    from throughster.running.plan import Plan, Target
+    from throughster.running.plan import Plan
     from throughster.running.result import Status
     from throughster.running.rows import Row
+    from throughster.running.targets import Target
     from throughster.types import Response
 
 __all__ = ["Outcomes", "is_everybodys", "status_of"]

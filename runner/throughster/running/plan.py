@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from throughster.errors import Problem, SpecError
 from throughster.providers import PROVIDERS
 from throughster.running.cases import Cases, with_turns
-from throughster.running.rows import Choice, Rows, content_hash
+from throughster.running.rows import Choice, Rows
+from throughster.running.targets import GraderPlan, Target, target_of
 from throughster.running.values import Types
 from throughster.spec.check import Checked, Outside, check_spec
 from throughster.spec.load import load
@@ -19,18 +20,14 @@ from throughster.spec.model import ToolChoiceSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from throughster.client import Calls
-    from throughster.emulator import Answers
     from throughster.prompts import PromptTemplate
     from throughster.running.rows import Row
     from throughster.schema import AnswerSchema
-    from throughster.settings import Address
     from throughster.spec import Override, Spec
-    from throughster.spec.model import GraderSpec, ProviderSpec
     from throughster.tools import Tool
-    from throughster.types import Limits, Message, Price, Retry, Timeout, Usage
+    from throughster.types import Message
 
-__all__ = ["GraderPlan", "Options", "Plan", "Target", "prepare"]
+__all__ = ["Options", "Plan", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -65,77 +62,6 @@ class Options:
             priced=self.priced,
             keyless=self.keyless,
         )
-
-
-@dataclass(frozen=True)
-class Target:
-    """One provider entry of a spec: whom every row is asked of."""
-
-    label: str
-    provider: str
-    model: str | None
-    deployment: str | None
-    fields: Mapping[str, Any]
-    addresses: tuple[Address, ...]
-    weights: tuple[float, ...]
-    limits: Limits
-    timeout: Timeout
-    retry: Retry
-    digest: int
-    endpoint: str = "chat/completions"
-    answers: Answers | None = None
-    cache: Literal["off", "read", "write", "on"] = "off"
-
-    def digest_of(self, row: Row) -> str:
-        """64 bits, in hex, of everything that is asked with this row."""
-        return f"{self.digest ^ row.content:016x}"
-
-    def client(self) -> Calls:
-        """A client; where there are several deployments, a balancer of one for each."""
-        from throughster.balance import LoadBalancer  # with the network, which a check of the spec does not need
-        from throughster.client import CLIENTS
-        from throughster.exchanges import Cache
-
-        cache = None if self.cache == "off" else Cache(mode=self.cache)
-        clients = [
-            CLIENTS[self.provider](
-                address=address,
-                limits=self.limits,
-                timeout=self.timeout,
-                retry=self.retry,
-                endpoint=self.endpoint,
-                answers=self.answers,
-                cache=cache,
-            )
-            for address in self.addresses
-        ]
-        if len(clients) == 1:
-            return clients[0]
-        strategy: Literal["weighted", "least_busy"] = "weighted" if len(set(self.weights)) > 1 else "least_busy"
-        return LoadBalancer(clients, strategy=strategy, weights=self.weights)
-
-    @property
-    def price(self) -> Price | None:
-        """Of the first deployment."""
-        return self.addresses[0].price
-
-    def cost_usd(self, usage: Usage | None, deployment: str | None = None) -> float | None:
-        """What the tokens cost at the deployment that answered, or None where the spec names no price."""
-        price = next((at.price for at in self.addresses if at.deployment == deployment), self.price)
-        return None if usage is None or price is None else price.cost_usd(usage)
-
-    def prompt_cost_usd(self, tokens: int) -> float | None:
-        return None if self.price is None else tokens * self.price.input / 1e6
-
-
-@dataclass(frozen=True)
-class GraderPlan:
-    """What the model that judges is made of; see `running.grader`."""
-
-    spec: GraderSpec
-    address: Address
-    timeout: Timeout
-    retry: Retry
 
 
 @dataclass(frozen=True)
@@ -221,7 +147,7 @@ class Plan:
 
     def part(self, n: int, count: int) -> Plan:
         """Every `count`-th row from the `n`-th on, with that share of the limits: for one of several processes."""
-        targets = tuple(replace(target, limits=_share(target.limits, n, count)) for target in self.targets)
+        targets = tuple(target.part(n, count) for target in self.targets)
         return replace(self, rows=self.rows.part(n, count), targets=targets)
 
     def describe(self) -> str:
@@ -289,7 +215,7 @@ def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
         "tool_choice": spec.tool_choice.name if isinstance(spec.tool_choice, ToolChoiceSpec) else spec.tool_choice,
     }
     targets = tuple(
-        _target(spec, provider, addresses, answers, facts)
+        target_of(spec, provider, addresses, answers, facts)
         for provider, addresses, answers in zip(spec.each_provider, checked.addresses, checked.answers, strict=True)
     )
     defaults = {name: declared.default for name, declared in spec.inputs.items() if declared.has_default}
@@ -341,54 +267,6 @@ def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
         notes,
         grader,
         options.compared,
-    )
-
-
-def _share(limits: Limits, n: int, count: int) -> Limits:
-    def share(per_minute: float | None) -> float | None:
-        return None if per_minute is None else per_minute / count
-
-    return limits.model_copy(
-        update={
-            "max_in_flight": max(1, (limits.max_in_flight + n) // count),
-            "requests_per_minute": share(limits.requests_per_minute),
-            "tokens_per_minute": share(limits.tokens_per_minute),
-        }
-    )
-
-
-def _target(
-    spec: Spec,
-    provider: ProviderSpec,
-    addresses: tuple[Address, ...],
-    answers: Answers | None,
-    facts: Mapping[str, Any],
-) -> Target:
-    models = dict.fromkeys(address.model for address in addresses)
-    model = provider.model or (addresses[0].model if len(models) == 1 else None)
-    return Target(
-        label=provider.label or f"{provider.name}:{model or '+'.join(str(m) for m in models)}",
-        provider=provider.name,
-        model=model,
-        deployment=addresses[0].deployment if len(addresses) == 1 else None,
-        fields=dict(provider.params),
-        addresses=addresses,
-        weights=tuple(deployment.weight for deployment in provider.deployments or ()),
-        limits=spec.concurrency,
-        timeout=spec.timeout,
-        retry=spec.retry,
-        digest=content_hash(
-            {
-                **facts,
-                "provider": provider.name,
-                "endpoint": provider.endpoint,
-                "models": sorted({address.model or "" for address in addresses}),
-                "fields": provider.params,
-            }
-        ),
-        endpoint=provider.endpoint,
-        answers=answers,
-        cache=spec.cache,
     )
 
 
