@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.plot import PICTURE, draw
 
 PICTURE_SAYS = "CPU per call and streamed chunks per second of each client"
-AREAS = ("startup", "call", "stream", "runner", "scheduler", "ratelimit", "cache", "memory", "resume")
+AREAS = ("startup", "call", "stream", "runner", "scheduler", "ratelimit", "cache", "memory", "resume", "endpoint")
 RESULTS = Path(__file__).parent / "results.md"
 VERSIONS = ("aiohttp", "orjson", "uvloop", "pydantic", "openai", "litellm")
 

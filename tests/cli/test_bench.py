@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import random
 
 import pytest
+from aiohttp import web
 
+from throughster.bench import Load, measure
 from throughster.bench.figures import Bench, Percentiles, Step, percentiles, read_bench
 from throughster.bench.tables import comparison_markdown, markdown
+from throughster.client import create_interface
 from throughster.errors import SettingsError
 
 
@@ -44,6 +48,43 @@ def test_its_figures_are_those_of_the_server(command, here, server):
     assert told["steps"][1]["requests_per_s"] > 2 * told["steps"][0]["requests_per_s"]
     assert "| 4 |" in (here / "b.md").read_text()
     assert outcome.out.splitlines()[1].split()[0] == "1"
+
+
+def test_only_pieces_of_the_answer_are_times_of_tokens(serving):
+    """An empty opening counts for nothing, pieces that come at once count each, usage and end come after the answer."""
+
+    def event(delta, **more):
+        choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": more.pop("finish", None)}]
+        value = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, **more}
+        return f"data: {json.dumps(value)}\n\n".encode()
+
+    async def answer(request):
+        reply = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await reply.prepare(request)
+        usage = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
+        for data in (
+            event({"role": "assistant", "content": ""}),
+            event({"content": "a"}) + event({"content": "b"}),
+            event({"content": "c"}, finish="stop"),
+            event(None, usage=usage) + b"data: [DONE]\n\n",
+        ):
+            await reply.write(data)
+            await asyncio.sleep(0.2)
+        return reply
+
+    async def scenario():
+        async with (
+            serving(answer) as origin,
+            create_interface("vllm", api_base=f"{origin}/v1", model_name="m") as client,
+        ):
+            return await measure(client, Load(lambda _: [{"role": "user", "content": "hi"}], {}), 1, 1, 60)
+
+    step = asyncio.run(scenario())
+    assert (step.prompt_tokens, step.completion_tokens, step.errors) == (5, 3, {})
+    assert 0.2 <= step.first_token_s.p50 < 0.4
+    assert step.inter_token_s.mean == pytest.approx(0.1, abs=0.05)
+    assert step.per_output_token_s.p50 == pytest.approx(step.inter_token_s.mean)
+    assert step.latency_s.p50 >= 0.59
 
 
 def test_a_spec_is_asked_with_its_rows_and_its_schema(command, spec, here, server):

@@ -1,9 +1,10 @@
 """What was measured, as it is saved and read again.
 
-The definitions are those of vLLM's own benchmark (`vllm bench serve`), so that figures can be held against each other:
-time to first token is from the start of a request to the first piece that carries something of the answer; inter-token
-latency is the time between two such pieces; time per output token is what came after the first token, divided by the
-tokens that came in it; rates are totals divided by the time from the first request's start to the last one's end.
+The definitions are those of vLLM's own benchmark (`vllm bench serve`), so that figures can be held against each other;
+docs/cli.md says where they differ. Time to first token is from the start of a request to the first piece that carries
+something of the answer; inter-token latency is the time between two such pieces; time per output token is the time from
+the first such piece to the last, divided by the tokens after the first; latency is from the start of a request to the
+end of its stream; rates are totals divided by the time from the first request's start to the last one's end.
 """
 
 from __future__ import annotations

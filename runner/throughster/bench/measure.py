@@ -103,7 +103,8 @@ async def _ask(question: Question, load: Load, n: int, seen: _Seen) -> None:
                     if first_s is None:
                         first_s = now - began_at
                     else:
-                        between += [now - last_at, *[0.0] * (carrying - 1)]
+                        between.append(now - last_at)
+                    between += [0.0] * (carrying - 1)
                     last_at = now
                     pieces += carrying
     else:
@@ -119,4 +120,4 @@ async def _ask(question: Question, load: Load, n: int, seen: _Seen) -> None:
     if first_s is not None:
         seen.first_tokens.append(first_s)
         if tokens > 1:
-            seen.per_token.append((latency_s - first_s) / (tokens - 1))
+            seen.per_token.append((last_at - began_at - first_s) / (tokens - 1))
