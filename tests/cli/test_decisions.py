@@ -111,7 +111,7 @@ def test_too_few_to_tell_is_said_and_may_fail(suite, here):
 def test_a_baseline_of_other_cases_is_refused_before_anything_is_sent(suite, here):
     suite(SUITE, "-o", "before.jsonl")
     outcome = suite(SUITE.replace("id: birthday", "id: a").replace("id: night", "id: b"), "--baseline", "before.jsonl")
-    assert (outcome.code, "has no case of suite that would be run now" in outcome.err) == (2, True)
+    assert (outcome.code, "has no answered case of suite that would be run now" in outcome.err) == (2, True)
     assert "translate" not in outcome.out
 
 
@@ -122,6 +122,68 @@ def test_an_incomplete_run_is_no_baseline(suite, here):
     outcome = suite(text + "baseline: {file: base.jsonl}\nretry: {max_attempts: 1}\n", "--update-baseline")
     assert (outcome.code, "the baseline stays as it is" in outcome.err) == (3, True)
     assert not (here / "base.jsonl").exists()
+
+
+@pytest.fixture
+def refusing(process):
+    """The suite on a server that refuses every request (400)."""
+    server = process("emulate", "--dialect", "vllm", "--fault", "400")
+    base = server.stdout.readline().split(" on ")[1].split(";")[0]
+    return SUITE.replace("{name: offline, answers: answers.yaml}", f'{{name: vllm, model: m, api_base: "{base}/v1"}}')
+
+
+def test_a_run_without_answers_does_not_pass_a_comparison(suite, refusing, here):
+    suite(SUITE, "-o", "before.jsonl")
+    outcome = suite(refusing, "--baseline", "before.jsonl", "-o", "after.jsonl")
+    assert (outcome.code, "2 cases are without a verdict now" in outcome.out) == (1, True)
+
+
+def test_a_run_with_errors_is_no_baseline(suite, refusing, here):
+    outcome = suite(refusing, "--baseline", "base.jsonl", "--update-baseline")
+    assert (outcome.code, "not complete" in outcome.err, (here / "base.jsonl").exists()) == (1, True, False)
+
+
+def test_a_baseline_without_answers_is_refused(suite, here):
+    suite(SUITE, "-o", "before.jsonl")
+    text = (here / "before.jsonl").read_text().replace('"status":"ok"', '"status":"error"')
+    (here / "empty.jsonl").write_text(text)
+    outcome = suite(SUITE, "--baseline", "empty.jsonl")
+    assert (outcome.code, "no answered case" in outcome.err) == (2, True)
+
+
+def test_a_new_case_that_fails_is_no_pass(suite, here):
+    """Nothing compares it, so its own verdict counts."""
+    suite(SUITE, "-o", "before.jsonl")
+    lines = [line for line in (here / "before.jsonl").read_text().splitlines(True) if '"id":"birthday"' in line]
+    (here / "old.jsonl").write_text("".join(lines))
+    assert suite(SUITE, "--baseline", "old.jsonl").code == 0
+    outcome = suite(BROKEN, "--baseline", "old.jsonl")
+    assert (outcome.code, "1 case is new and failing" in outcome.out) == (1, True)
+    assert "New and failing: 1 case (night)." in outcome.out
+
+
+@pytest.mark.parametrize(
+    "part", [("--filter", "night"), ("--limit", "1"), ("--sample", "1"), ("--filter", "tag:smoke")]
+)
+def test_a_part_of_the_suite_is_no_baseline(suite, here, part):
+    """The other cases would be lost from it, and could never fail again."""
+    suite(SUITE, "--baseline", "base.jsonl", "--update-baseline")
+    before = (here / "base.jsonl").read_text()
+    outcome = suite(SUITE, "--baseline", "base.jsonl", "--update-baseline", *part)
+    assert (outcome.code, "needs the whole suite" in outcome.err) == (2, True)
+    assert (here / "base.jsonl").read_text() == before
+
+
+def test_only_some_of_the_suite_is_no_baseline(suite):
+    text = SUITE.replace("- id: night\n", "- id: night\n    only: true\n")
+    outcome = suite(text, "--baseline", "base.jsonl", "--update-baseline")
+    assert (outcome.code, "needs the whole suite" in outcome.err) == (2, True)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_a_cost_that_limits_nothing_is_refused(suite, number):
+    outcome = suite(SUITE, "--max-cost", number)
+    assert (outcome.code, "--max-cost" in outcome.err) == (2, True)
 
 
 def test_a_baseline_outside_the_project_is_refused(suite):

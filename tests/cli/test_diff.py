@@ -118,6 +118,16 @@ def test_nothing_to_compare_is_never_green(command, written, here):
         assert "have no case in common" in outcome.err
 
 
+def test_answers_that_are_gone_are_no_pass(command, written, here):
+    written("a.jsonl", [5] * 3)
+    (here / "b.jsonl").write_text((here / "a.jsonl").read_text().replace('"status":"ok"', '"status":"error"'))
+    outcome = command("diff", "a.jsonl", "b.jsonl", "--format", "json")
+    assert (outcome.code, outcome.lines[0]["is_acceptable"]) == (1, False)
+    assert "3 cases are without a verdict now, which is no pass." in outcome.lines[0]["reasons"]
+    outcome = command("diff", "b.jsonl", "a.jsonl")
+    assert (outcome.code, "No case has answers in both" in outcome.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -126,6 +136,9 @@ def test_nothing_to_compare_is_never_green(command, written, here):
         (("a.jsonl",), "Missing argument 'B'"),
         (("a.jsonl", "a.jsonl", "--alpha", "0"), "--alpha"),
         (("a.jsonl", "a.jsonl", "--tolerance", "20"), "--tolerance"),
+        (("a.jsonl", "a.jsonl", "--alpha", "nan"), "nan is no finite number"),
+        (("a.jsonl", "a.jsonl", "--tolerance", "nan"), "nan is no finite number"),
+        (("a.jsonl", "a.jsonl", "--pass-rate", "nan"), "nan is no finite number"),
     ],
 )
 def test_wrong_input_ends_with_2(command, written, here, arguments, said):

@@ -222,8 +222,12 @@ def test_errors_are_no_evidence(results):
     before = fold(results("a.jsonl", [(5, 5)] * 30))
     after = fold(results("b.jsonl", [(5, 5)] * 30, lambda *_: {"status": "error"}))
     found = compare(before, after)
-    assert (found.verdict, found.reasons) == ("cannot tell", ("No case has answers in both runs.",))
-    assert found.suite is None
+    assert found.verdict == "cannot tell"
+    assert found.reasons == (
+        "No case has answers in both runs.",
+        "30 cases are without a verdict now, which is no pass.",
+    )
+    assert (found.suite, found.is_acceptable) == (None, False)
     assert found.notes == ("Repeats without an answer count neither as passed nor as failed: 150 after.",)
     assert [change.kind for change in found.cases] == ["changed"] * 30
 

@@ -16,6 +16,7 @@ from throughster.bench.plot import write_plot
 from throughster.bench.tables import cells, comparison_markdown, markdown
 from throughster.cli.exits import INCOMPLETE, OK, WRONG
 from throughster.cli.loop import runner
+from throughster.cli.numbers import FiniteRange
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared
 from throughster.client import Interface, create_interface
@@ -50,7 +51,7 @@ _HEADS = (
     "--requests", type=click.IntRange(1), help="Requests of a step; by default 8 for each worker, 32 at least."
 )
 @click.option(
-    "--seconds", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True,
+    "--seconds", type=FiniteRange(0, min_open=True), default=60.0, show_default=True,
     help="Begin no more requests of a step after this.",
 )  # fmt: skip
 @click.option("--warm-up", type=click.IntRange(0), default=8, show_default=True, help="Requests before the first step.")

@@ -49,8 +49,8 @@ class Decision:
             return False
         if self.comparison is None:
             return True
-        fails = ("regression", "cannot tell") if self.on_cannot_tell == "fail" else ("regression",)
-        return self.comparison.verdict not in fails
+        fails = self.comparison.verdict == "cannot tell" and self.on_cannot_tell == "fail"
+        return self.comparison.is_acceptable and not fails
 
     def show(self, *, color: bool) -> None:
         """Print it: the conditions on standard output, a warning on standard error."""
@@ -99,6 +99,11 @@ def check_baselines(plans: Sequence[Plan], given: Path | None, *, update: bool) 
     """Raises SettingsError where there is nothing to compare with, before anything is sent."""
     for plan in plans:
         found = baseline_of(plan, given)
+        if update and not plan.is_whole:
+            raise SettingsError(
+                f"{plan.file}: --update-baseline needs the whole suite: the cases that --filter, --limit, --sample or "
+                f"`only` leave out would be lost from the baseline."
+            )
         if found is None and update:
             raise SettingsError(
                 f"{plan.file}: --update-baseline needs a file: `baseline: {{file: ...}}`, or --baseline FILE."
@@ -108,11 +113,11 @@ def check_baselines(plans: Sequence[Plan], given: Path | None, *, update: bool) 
                 raise SettingsError(
                     f"There is no baseline {found[0]}. Make this run the baseline with --update-baseline."
                 )
-            known = {key.id for key in _folded(plan, found[0])}
+            known = {key.id for key, case in _folded(plan, found[0]).items() if case.answered}
             if not any(row.id in known for row in plan.rows):
                 raise SettingsError(
-                    f"The baseline {found[0]} has no case of {plan.name} that would be run now, so there is nothing to "
-                    f"compare. Make a new one with --update-baseline."
+                    f"The baseline {found[0]} has no answered case of {plan.name} that would be run now, so there is "
+                    f"nothing to compare. Make a new one with --update-baseline."
                 )
 
 

@@ -8,6 +8,7 @@ import click
 import orjson
 
 from throughster.cli.exits import FAILED, OK
+from throughster.cli.numbers import FiniteRange
 from throughster.errors import SettingsError
 from throughster.regression import compare, fold
 from throughster.regression.plain import as_plain
@@ -16,7 +17,7 @@ from throughster.regression.tables import headline, markdown, text
 __all__ = ["diff"]
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_SHARE = click.FloatRange(0, 1)
+_SHARE = FiniteRange(0, 1)
 _TONES = {"regression": "red", "no regression": "green", "cannot tell": "yellow"}
 
 
@@ -24,7 +25,7 @@ _TONES = {"regression": "red", "no regression": "green", "cannot tell": "yellow"
 @click.argument("before", metavar="A", type=_FILE)
 @click.argument("after", metavar="B", type=_FILE)
 @click.option(
-    "--alpha", type=click.FloatRange(0, 0.5, min_open=True, max_open=True), default=0.05, show_default=True,
+    "--alpha", type=FiniteRange(0, 0.5, min_open=True, max_open=True), default=0.05, show_default=True,
     help="The chance of a false alarm.",
 )  # fmt: skip
 @click.option("--tolerance", type=_SHARE, default=0.0, show_default=True, help="A drop up to this is no regression.")
@@ -35,7 +36,7 @@ _TONES = {"regression": "red", "no regression": "green", "cannot tell": "yellow"
 def diff(before: Path, after: Path, alpha: float, tolerance: float, pass_rate: float, screen: str) -> int:
     """Compare two results files (.jsonl): whether B is worse than A, or only differs by chance.
 
-    Exits with 1 where B is a regression.
+    Exits with 1 where B is a regression, or has new cases that fail, or cases without an answer.
 
     \b
     Example:
@@ -48,6 +49,8 @@ def diff(before: Path, after: Path, alpha: float, tolerance: float, pass_rate: f
             f"{before} and {after} have no case in common, so there is nothing to compare. A case is the same where "
             f"`spec`, `id` and `label` are."
         )
+    if found.suite is None and not found.unanswered:
+        raise SettingsError(f"No case has answers in both {before} and {after}, so there is nothing to compare.")
     if screen == "json":
         click.echo(orjson.dumps(as_plain(found)))
     elif screen == "markdown":
@@ -57,4 +60,4 @@ def diff(before: Path, after: Path, alpha: float, tolerance: float, pass_rate: f
         click.echo(text(found), nl=False)
     if found.verdict == "cannot tell" and screen != "text":
         click.echo(f"Warning: cannot tell. {' '.join(found.reasons)}", err=True)
-    return FAILED if found.verdict == "regression" else OK
+    return OK if found.is_acceptable else FAILED

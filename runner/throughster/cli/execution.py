@@ -135,7 +135,8 @@ def _add_to_summaries(decision: Decision, outputs: tuple[Path, ...], plan: Plan,
 def _update_baselines(plans: Sequence[Plan], summaries: Sequence[Summary], given: Path | None, code: int) -> None:
     from throughster.cli.decide import update_baseline  # with the statistics
 
-    if code not in (OK, FAILED) or len(summaries) < len(plans):
+    has_errors = any(summary.all_statuses["error"] for summary in summaries)
+    if code not in (OK, FAILED) or has_errors or len(summaries) < len(plans):
         click.echo("The run is not complete, so the baseline stays as it is.", err=True)
         return
     for plan, summary in zip(plans, summaries, strict=True):

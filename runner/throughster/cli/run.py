@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from throughster.cli.exits import OK, WRONG
+from throughster.cli.numbers import FiniteRange
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
 from throughster.reports.files import KINDS
@@ -24,7 +25,7 @@ __all__ = ["run"]
     help="Write results here, by ending: .jsonl .csv .parquet .html .xml .md. Repeatable. Default: a folder in ./runs.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run of -o, or the newest run of this spec.")
-@click.option("--max-cost", type=click.FloatRange(0, min_open=True), metavar="USD", help="Spend at most this in all.")
+@click.option("--max-cost", type=FiniteRange(0, min_open=True), metavar="USD", help="Spend at most this in all.")
 @click.option("--max-requests", type=click.IntRange(1), metavar="N", help="Send at most this many requests in all.")
 @click.option("--cache/--no-cache", default=None, help="Take answers from the response cache, and keep them there.")
 @click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Keep what is sent as cassettes here.")

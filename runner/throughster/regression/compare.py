@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from throughster.regression.decide import Decision, decide
@@ -12,7 +12,7 @@ from throughster.regression.statistics import Pair, case_p, corrected
 from throughster.regression.suite import SuiteChange, suite_change
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from throughster.regression.cases import CaseKey, CaseOutcome
 
@@ -60,6 +60,21 @@ class Comparison:
     groups: tuple[Group, ...]
     drifts: tuple[Drift, ...]
 
+    @property
+    def unanswered(self) -> tuple[CaseOutcome, ...]:
+        """Cases that the later run has no verdict of. They can neither hold nor break what was before."""
+        return tuple(case for case in (*(change.after for change in self.cases), *self.new) if case.verdict == "error")
+
+    @property
+    def failing_new(self) -> tuple[CaseOutcome, ...]:
+        """Failing cases that nothing compares: they speak for themselves."""
+        return tuple(case for case in self.new if case.verdict == "fail")
+
+    @property
+    def is_acceptable(self) -> bool:
+        """No regression, as far as can be told, and nothing that fails by itself."""
+        return self.verdict != "regression" and not self.unanswered and not self.failing_new
+
     def of_kind(self, kind: Kind) -> tuple[CaseChange, ...]:
         return tuple(change for change in self.cases if change.kind == kind)
 
@@ -84,7 +99,7 @@ def compare(
     verdict, reasons = decide(suite, len(common), alpha, tolerance)
     values = [(name, [(getattr(one, f), getattr(other, f)) for one, other in common]) for name, f in _QUANTITIES]
     drifts = (drift(name, of_cases, alpha) for name, of_cases in values)
-    return Comparison(
+    found = Comparison(
         verdict,
         (*reasons, *(_reasons_of_cases(changes) if verdict != "regression" else ())),
         (*notes, *_notes_of_repeats(common)),
@@ -97,6 +112,7 @@ def compare(
         compare_groups([after for _, after in common], pairs, alpha, tolerance),
         tuple(one for one in drifts if one is not None),
     )
+    return replace(found, reasons=(*found.reasons, *_reasons_of_others(found)))
 
 
 def _pair(before: CaseOutcome, after: CaseOutcome) -> Pair | None:
@@ -146,6 +162,13 @@ def _reasons_of_cases(changes: Sequence[CaseChange]) -> tuple[str, ...]:
     if not certain:
         return ()
     return (f"But {certain:,} {'case has' if certain == 1 else 'cases have'} dropped beyond chance.",)
+
+
+def _reasons_of_others(found: Comparison) -> Iterator[str]:
+    """What fails whatever the test says."""
+    for cases, what in ((found.unanswered, "without a verdict now"), (found.failing_new, "new and failing")):
+        if cases:
+            yield f"{len(cases):,} {'case is' if len(cases) == 1 else 'cases are'} {what}, which is no pass."
 
 
 def _notes_of_repeats(common: Common) -> list[str]:

@@ -22,6 +22,7 @@ def as_plain(comparison: Comparison) -> dict[str, Any]:
         "tolerance": comparison.tolerance,
         "suite": asdict(comparison.suite) if comparison.suite is not None else None,
         "cases": [_change(change) for change in comparison.cases],
+        "is_acceptable": comparison.is_acceptable,
         "new": [_case(case) for case in comparison.new],
         "missing": [_case(case) for case in comparison.missing],
         "groups": [asdict(group) for group in comparison.groups],

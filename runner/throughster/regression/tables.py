@@ -174,10 +174,15 @@ def notes(comparison: Comparison, show: Callable[[str], str]) -> Iterable[str]:
         number = len(comparison.cases)
         every = "All cases were" if others == number else f"{others:,} of {_many(number, 'case')} were"
         yield f"{every} asked something else than before (prompt, model or parameters)."
-    for title, found in (("New", comparison.new), ("Missing", comparison.missing)):
+    for title, found in (
+        ("Without a verdict now", comparison.unanswered),
+        ("New and failing", comparison.failing_new),
+        ("New, and not compared", comparison.new),
+        ("Missing, and not compared", comparison.missing),
+    ):
         if found:
             names = ", ".join(show(case_name(case)) for case in found[:5]) + (", ..." if len(found) > 5 else "")
-            yield f"{title}, and not compared: {_many(len(found), 'case')} ({names})."
+            yield f"{title}: {_many(len(found), 'case')} ({names})."
 
 
 def _verdicts(change: CaseChange) -> tuple[str, str]:

@@ -123,6 +123,8 @@ def verdicts_of(cases: Cases, labels: Sequence[str], lines: Iterable[Mapping[str
 class Cases:
     """The rows of a spec's tests; it is asked like `Rows`. `skipped`: cases that are left out, with the reason.
 
+    `is_whole`: whether no other case is left out.
+
     Raises SpecError for a value of another type than `inputs` declares.
     """
 
@@ -141,6 +143,7 @@ class Cases:
         types: Types | None,
     ) -> None:
         self.skipped: dict[str, str] = {}
+        self.is_whole = True
         has_only = any(case.written.test.only for case in cases)
         cells = [dict(zip(matrix, values, strict=True)) for values in itertools.product(*matrix.values())]
         ids, index, rows = RowIds(), 0, []
@@ -163,10 +166,14 @@ class Cases:
                     self.skipped[row.id] = test.skip if isinstance(test.skip, str) else ""
                 elif (test.only or not has_only) and choice.fits(row) and (not tags or set(tags) & set(case.tags)):
                     rows.append(row)
+                else:
+                    self.is_whole = False
+        whole = len(rows)
         if choice.sample is not None:
             drawn = random.Random(choice.seed).sample(range(len(rows)), min(choice.sample, len(rows)))  # noqa: S311
             rows = [rows[n] for n in sorted(drawn)]
         self._rows = rows[: choice.limit]
+        self.is_whole = self.is_whole and len(self._rows) == whole
 
     @property
     def total(self) -> int:
@@ -187,7 +194,7 @@ class Cases:
 
     def _of(self, rows: list[Row]) -> Cases:
         part = Cases.__new__(Cases)
-        part.skipped, part._rows = self.skipped, rows  # noqa: SLF001 - of one of its own kind
+        part.skipped, part.is_whole, part._rows = self.skipped, False, rows  # noqa: SLF001 - of one of its own kind
         return part
 
     def __iter__(self) -> Iterator[Row]:

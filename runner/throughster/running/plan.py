@@ -101,6 +101,11 @@ class Plan:
         )
 
     @property
+    def is_whole(self) -> bool:
+        """Whether no row or case is left out, but those that the spec itself skips."""
+        return self.rows.is_whole
+
+    @property
     def labels(self) -> tuple[str, ...]:
         return tuple(target.label for target in self.targets)
 

@@ -104,6 +104,12 @@ class Rows:
         return part
 
     @property
+    def is_whole(self) -> bool:
+        """Whether no row is left out."""
+        choice = self._choice
+        return not choice.patterns and choice.sample is None and choice.limit is None and self._part == (0, 1)
+
+    @property
     def total(self) -> int | None:
         """How many rows an iteration gives; None where only reading tells."""
         whole, (n, count) = self._whole, self._part
