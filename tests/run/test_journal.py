@@ -168,6 +168,30 @@ def test_a_slow_disk_holds_new_rows_back(tmp_path, monkeypatch):
     asyncio.run(scenario())
 
 
+def test_a_sync_that_is_done_but_not_counted_is_not_waited_for_in_vain(tmp_path, monkeypatch):
+    """Waiting for it again and again would never let the event loop count it: the run would stand still."""
+    waits, shield = [], asyncio.shield
+
+    def counted(future):
+        waits.append(future)
+        assert len(waits) < 10, "it waits for what is done"
+        return shield(future)
+
+    async def scenario():
+        with Journal(tmp_path / "j.jsonl", lambda _: None) as journal:
+            sync = journal._sync = asyncio.get_running_loop().create_future()
+            for n in range(1000):
+                journal.write(result(n))
+            await asyncio.sleep(0)
+            sync.add_done_callback(lambda done: journal._synced(done, 1000, 0))
+            sync.set_result(None)
+            monkeypatch.setattr(asyncio, "shield", counted)
+            await journal.catch_up()
+            assert not journal.is_behind
+
+    asyncio.run(scenario())
+
+
 def test_a_disk_that_fails_to_sync_is_a_failure(tmp_path, monkeypatch):
     def broken(_):
         raise OSError(errno.EIO, "Input/output error")

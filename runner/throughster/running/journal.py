@@ -105,8 +105,8 @@ class Journal:
     async def catch_up(self) -> None:
         """Wait until the disk is no longer behind."""
         while self.is_behind and self.failure is None:
-            if self._pending:
-                await asyncio.sleep(0)  # it is written before anything else is done
+            if self._pending or (self._sync is not None and self._sync.done()):
+                await asyncio.sleep(0)  # it is written, or the sync counted: waiting for what is done gives no turn
                 continue
             if self._sync is None:
                 self._start_sync()
