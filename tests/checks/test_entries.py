@@ -128,3 +128,23 @@ def test_no_issue_is_lost_in_a_check_with_a_warning():
     issues = issues_of({"type": "latency", "threshold": 9000, "metric": ""})
     assert [issue.severity for issue in issues] == ["error", "warning"]
     assert compile_checks([{"type": "latency", "threshold": 9000}])[0]
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"type": "not-contains", "value": ["a", "b"]}, "fails only where all of them are there"),
+        ({"type": "not-icontains", "value": ["a", "b"]}, "fails only where all of them are there"),
+        ({"type": "any-of", "threshold": 0, "value": [{"type": "is-json"}]}, None),
+        ({"type": "all-of", "threshold": 0, "value": [{"type": "is-json"}]}, "Every score reaches 0"),
+        ({"type": "bleu", "value": "a", "threshold": 0}, "Every score reaches 0"),
+        ({"type": "not-contains", "value": ["a"]}, None),
+        ({"type": "not-contains", "value": "a"}, None),
+        ({"type": "contains", "value": ["a", "b"]}, None),
+        ({"type": "latency", "threshold": 0}, None),
+    ],
+)
+def test_a_check_that_says_less_than_it_seems_is_warned_of(entry, said):
+    warnings = [issue.message for issue in issues_of(entry) if issue.severity == "warning"]
+    assert len(warnings) == (said is not None)
+    assert all(said in warning for warning in warnings)

@@ -48,7 +48,7 @@ CARRIED = [
     ({"type": "finish-reason", "value": "stop"}, {"type": "finish-reason", "value": "stop"}),
     ({"type": "not-is-refusal"}, {"type": "not-is-refusal"}),
     ({"type": "similar", "value": "a"}, {"type": "similar", "value": "a", "threshold": 0.75}),
-    ({"type": "similar:cosine", "value": "a", "threshold": 0}, {"type": "similar", "value": "a", "threshold": 0}),
+    ({"type": "similar:cosine", "value": "a", "threshold": 0.5}, {"type": "similar", "value": "a", "threshold": 0.5}),
     (
         {"type": "not-similar", "value": ["a", "b"], "threshold": 0.9},
         {

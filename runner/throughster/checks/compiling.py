@@ -26,6 +26,7 @@ _FIELDS = ("type", "value", "threshold", "weight", "path", "metric")
 _PROBE = "1"  # what templates are rendered to where only the rest of a value is looked at
 _LONG_S = 600.0
 _DEEPEST = 10
+_NOT_ALL = ("not-contains", "not-icontains", "not-contains-all")
 
 At = tuple[str | int, ...]
 
@@ -104,6 +105,10 @@ class _Compiler:
         if not self._has_its_value(raw, kind, name, at):
             return None
         value = raw.get("value", ABSENT)
+        if written in _NOT_ALL and isinstance(value, list) and len(value) > 1:
+            message = f"`{written}` with several texts fails only where all of them are there."
+            hint = "Where none may be there, write `not-contains-any`, or a check for each."
+            self._tell((*at, "type"), message, hint, severity="warning")
         is_null = value is None and name != "equals"
         entry = Entry(name, ABSENT if is_null else value, fields.threshold, self._place)
         check = Check(written, written != name, _not_yet, fields.weight, fields.metric, fields.path)
@@ -206,6 +211,9 @@ class _Compiler:
             message = f"`threshold` of `{name}` must be a number{_span(known)}, found {shown(found)}."
             self._tell((*at, "threshold"), message, f"It is {known.what}.")
             return 0.0
+        if known.is_score and found == 0:
+            message = f"Every score reaches 0, so `{name}` with `threshold: 0` says nothing."
+            self._tell((*at, "threshold"), message, "Raise it, or remove the check.", severity="warning")
         if name in ("latency", "first-token") and found >= _LONG_S:
             message = f"`threshold` of `{name}` is in seconds: {found:g} s are {found / 60:g} minutes."
             self._tell((*at, "threshold"), message, severity="warning")

@@ -24,6 +24,11 @@ class Threshold:
     least: float = 0.0
     most: float = math.inf
 
+    @property
+    def is_score(self) -> bool:
+        """From 0 to 1, and at least that much is needed."""
+        return self.most == 1.0
+
 
 @dataclass(frozen=True)
 class Kind:
