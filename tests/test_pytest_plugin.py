@@ -32,10 +32,10 @@ def project(tmp_path):
     return tmp_path
 
 
-def run(project, *options):
+def run(project, *options, what="specs"):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "OPENAI_"))}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "specs", "-p", "no:cacheprovider", "-p", "no:randomly", *options],
+        [sys.executable, "-m", "pytest", what, "-p", "no:cacheprovider", "-p", "no:randomly", *options],
         cwd=project, capture_output=True, text=True, timeout=120, env=environment, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
@@ -77,6 +77,53 @@ def test_a_broken_spec_is_an_error_of_the_collection_with_its_place(project):
     assert code == 2
     assert "suite.yaml:6:" in told
     assert "Did you mean `contains`" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("unclosed", SPEC.replace("{name: offline, answers: answers.yaml}", "{name: offline"), "broken.yaml:"),
+        ("conflict", "<<<<<<< HEAD\n" + SPEC + "=======\n" + SPEC + ">>>>>>> other\n", "broken.yaml:"),
+        ("latin", SPEC.replace("Say", "Sagß").encode("latin-1"), "broken.yaml:4:12: The file is not UTF-8"),
+        ("wide", SPEC.encode("utf-16"), "broken.yaml:1:1: The file is not UTF-8"),
+        (
+            "version",
+            SPEC.replace("version", "versoin"),
+            "broken.yaml:1:1: unknown key `versoin`. Did you mean `version`",
+        ),
+        ("prompt", SPEC.replace("prompt", "promt"), "broken.yaml:4:1: unknown key `promt`. Did you mean `prompt`"),
+        ("tests", SPEC.replace("tests:", "test:"), "broken.yaml:5:1: unknown key `test`. Did you mean `tests`"),
+        ("empty", SPEC[: SPEC.index("tests:")] + "tests:\n", "broken.yaml:5:1: `tests` must"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
+)
+@pytest.mark.parametrize("what", ["specs", "specs/broken.yaml"])
+def test_a_spec_that_is_broken_at_the_top_is_no_other_file(project, name, text, place, what):
+    data = text if isinstance(text, bytes) else text.encode()
+    (project / "specs" / "broken.yaml").write_bytes(data)
+    code, told = run(project, what=what)
+    assert code == 2
+    assert place in told
+    assert "1 error" in told
+
+
+def test_broken_files_of_other_programs_are_left_alone(project):
+    specs = project / "specs"
+    (specs / "chart.yaml").write_text("apiVersion: v1\nkind: {{ .Values.kind }}\nversion: {\n")
+    (specs / "compose.yaml").write_text('version: "3.8"\nservices: {}\ntests: []\n')
+    (specs / "promptfooconfig.yaml").write_text("prompts: [a]\nproviders: [b]\ntests: [{vars: {a: 1}}]\n")
+    (specs / "registry.yaml").write_text("name: a\nversion: 1.2.0\nprompt: Hi\nmodel: m\n")
+    code, told = run(project, "-k", "good")
+    assert (code, "1 passed" in told) == (0, True)
+
+
+def test_a_gate_that_does_not_count_here_is_told(project):
+    path = project / "specs" / "suite.yaml"
+    path.write_text(SPEC + "gate: {pass_rate: 0.5}\n")
+    code, told = run(project)
+    assert code == 1
+    assert told.count("`gate` of this spec count") == 1
+    assert "1 warning" in told
 
 
 def test_no_model_is_asked_unasked(project):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["did_you_mean", "nearest"]
+__all__ = ["did_you_mean", "is_slip", "nearest"]
 
 _LONGEST = 100  # difflib takes quadratic time, and nobody misspells a name this long
 
@@ -32,3 +32,13 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Return "Did you mean `x`?", or "" where nothing is close."""
     match = nearest(name, candidates)
     return f"Did you mean `{match}`?" if match else ""
+
+
+def is_slip(name: str, word: str) -> bool:
+    """Tell whether one wrong, missing, added or swapped letter, or upper case, makes `name` of `word`."""
+    name, word = name.casefold(), word.casefold()
+    if abs(len(name) - len(word)) > 1:
+        return False
+    start = next((n for n, (a, b) in enumerate(zip(name, word, strict=False)) if a != b), min(len(name), len(word)))
+    a, b = name[start:], word[start:]
+    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])

@@ -1,8 +1,8 @@
 """The pytest plugin: `pytest specs/` runs the tests of specs, one item for each test and provider.
 
-Only specs that have `tests` are collected; other YAML files are left alone. Tags are marks (`-m smoke`). Without an
-option only the `offline` provider is asked. `--throughster-replay DIR` answers from cassettes, `--throughster-live`
-asks models.
+Only specs that have `tests` are collected, and files that were meant as such, which are errors; other YAML files are
+left alone. `gate` and `baseline` are for the command. Tags are marks (`-m smoke`). Without an option only the `offline`
+provider is asked. `--throughster-replay DIR` answers from cassettes, `--throughster-live` asks models.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["CaseItem", "SpecFile"]
 
 _ENDINGS = (".yaml", ".yml")
-_MAYBE = re.compile(rb"^tests\s*:", re.MULTILINE)
 _TAPE: pytest.StashKey[Any] = pytest.StashKey()
 
 
@@ -43,17 +42,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:
-    """A spec that has tests."""
+    """A spec that has tests, or one that is too broken to tell."""
     if file_path.suffix.lower() not in _ENDINGS:
         return None
-    text = file_path.read_bytes()
-    if not _MAYBE.search(text):
-        return None
-    from throughster.spec.find import is_spec
-    from throughster.yamltree import parse_yaml
+    from throughster.spec.find import has_tests, is_spec, reads_like_a_spec
+    from throughster.spec.load import load_document
 
-    document, _ = parse_yaml(text, str(file_path))
-    return SpecFile.from_parent(parent, path=file_path) if document is not None and is_spec(document) else None
+    is_named = parent.session.isinitpath(file_path)
+    if not reads_like_a_spec(file_path.read_bytes(), marks=1 if is_named else 2):
+        return None
+    document, _ = load_document(file_path)
+    if document is not None and not (is_spec(document) and has_tests(document)):
+        return None
+    return SpecFile.from_parent(parent, path=file_path)
 
 
 def _tape(config: pytest.Config) -> Player | None:
@@ -85,6 +86,10 @@ class SpecFile(pytest.File):
         if wrong or not plans:
             raise self.CollectError("\n".join(wrong))
         plan = plans[0]
+        decides = [f"`{key}`" for key in ("gate", "baseline") if getattr(plan.spec, key) is not None]
+        if decides:
+            text = f"{' and '.join(decides)} of this spec count with throughster-run only: here each test must pass."
+            self.warn(pytest.PytestWarning(text))
         for row in plan.cases or ():
             for label in plan.labels:
                 name = row.id if len(plan.labels) == 1 else f"{row.id}[{label}]"

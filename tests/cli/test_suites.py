@@ -332,6 +332,17 @@ NEVER_GREEN = {
     "a pattern that no engine takes in linear time": (
         GOOD.replace("type: equals, value: Gute Nacht", "type: regex, value: '(?=a)b'"), "pattern", ":12:"),
     "the same id twice": (GOOD.replace("id: night", "id: birthday"), "Another case has the id `birthday`", ":10:"),
+    "tests that are all comments": (
+        "tests:\n  # - {vars: {text: a}}\n", "suite.yaml:5:1: `tests` must be a list of at least one entry", "found nothing"),
+    "checks for tests that are not there": (
+        "default_test: {assert: [{type: is-json}]}\nvars: {text: a, language: b}\n",
+        "suite.yaml:5:1: `default_test` is for `tests`, and the spec has none", "Add `tests`"),
+    "a pass rate of tests that are not there": ("pass_rate: 0.5\nvars: {text: a, language: b}\n", "suite.yaml:5:1: `pass_rate`", ""),
+    "a judge of tests that are not there": (
+        "grader: {provider: offline}\nvars: {text: a, language: b}\n", "suite.yaml:5:1: `grader`", ""),
+    "a reason to skip that is none": (
+        GOOD.replace("    tags: [smoke]\n", "    skip: no\n"), "suite.yaml:7:11: `skip` is the text `no`",
+        "Write true or false, or the reason."),
     "a syntax error": (GOOD + "  - {id: x\n", "suite.yaml:", ""),
 }  # fmt: skip
 
@@ -361,6 +372,67 @@ def test_a_wrong_cell_is_told_with_its_line(suite, here, cell):
     if cell == "icontains":
         return  # a bare word is compared as it is
     assert (outcome.code, "cases.csv:3" in outcome.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("table", "place", "words"),
+    [
+        ("text,language,__expected\na,b,is-json\nc,d,contians:x\n", "3:5", "Did you mean `contains`"),
+        ('text,language,__expected\n"a,\n""b""",b,contians:x\n', "3:10", "Did you mean `contains`"),
+        ("text,language,__expected\na,b,is-json\nc,d,\n", "3:1", "Write one into a column `__expected`"),
+        ("text,language,__expcted\na,b,x\na,b,x\n", "1:15", "Did you mean `__expected`"),
+        ("text,language,__expected,expected\na,b,is-json,x\n", "1:26", "`expected` holds no checks"),
+        ("text,_expected,language,__expected\na,b,c,is-json\n", "1:6", "Did you mean `__expected`"),
+        ("text,language,__expected,__threshold\na,b,is-json,x\n", "2:13", "`__threshold` must be a number"),
+    ],
+)
+def test_a_mistake_in_a_table_is_told_at_its_cell_and_once(suite, here, table, place, words):
+    (here / "cases.csv").write_text(table)
+    outcome, lines = suite("tests: cases.csv\n")
+    assert (outcome.code, lines) == (2, [])
+    assert f"cases.csv:{place}: " in outcome.err
+    assert words in outcome.err
+    assert "1 error; nothing was sent" in outcome.err
+
+
+def test_a_column_that_nothing_uses_is_a_warning(suite, here):
+    table = "note,text,language,expected,_tags,__expected\na,birthday,c,Joyeux,x,'icontains:{{ expected }}'\n"
+    (here / "cases.csv").write_text(table.replace("'", ""))
+    outcome, lines = suite("tests: cases.csv\n")
+    assert (outcome.code, len(lines)) == (0, 1)
+    assert "cases.csv:1:1: warning: No template or check uses the column `note`." in outcome.err
+    assert (
+        "cases.csv:1:29: warning: No template or check uses the column `_tags`. Did you mean `__tags`?" in outcome.err
+    )
+    assert "column `expected`" not in outcome.err
+    every = table.replace("icontains:{{ expected }}", "expr:vars | length > 1").replace("'", "")
+    (here / "cases.csv").write_text(every)
+    assert "No template or check" not in suite("tests: cases.csv\n")[0].err
+
+
+def test_a_filter_that_fits_nothing_beside_one_that_does_is_a_warning(suite):
+    outcome, lines = suite(GOOD, "--filter", "night", "--filter", "t9", "--filter", "text=*night")
+    assert (outcome.code, len(lines)) == (0, 1)
+    assert "warning: --filter t9: nothing that would be run fits it." in outcome.err
+    assert outcome.err.count("--filter") == 1
+    assert "--filter" not in suite(GOOD, "--filter", "night", "--filter", "birth*")[0].err
+    outcome, _ = suite(GOOD, "--filter", "tag:smoke", "--filter", "tag:slow")
+    assert "--filter tag:slow: nothing" in outcome.err
+
+
+def test_a_judge_that_nobody_asks_is_a_warning(suite):
+    outcome, _ = suite("grader: {provider: offline}\n" + GOOD)
+    assert outcome.code == 0
+    assert "suite.yaml:5:1: warning: No check asks the `grader`." in outcome.err
+
+
+def test_a_gate_decides_over_data_too_and_tests_may_be_set_to_none(suite):
+    outcome, lines = suite("gate: {pass_rate: 1}\nvars: {text: birthday, language: b}\n")
+    assert (outcome.code, len(lines)) == (0, 1)
+    assert "gate met" in outcome.out
+    text = "default_test: {assert: [{type: is-json}]}\nvars: {text: birthday, language: b}\n" + GOOD
+    outcome, lines = suite(text, "--set", "tests=null")
+    assert (outcome.code, [line["checks"] for line in lines]) == (0, [[]])
 
 
 def test_every_call_failing_is_never_green(suite):

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from throughster.errors import SpecError
+from throughster.errors import Problem, SpecError
+from throughster.inputs.source import SCAN_BYTES
 from throughster.running.plan import Options, prepare
 from throughster.running.rows import Choice
 from throughster.spec import Override, parse_override
 from throughster.spec.find import find_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from throughster.errors import Problem
     from throughster.running.plan import Plan
 
 __all__ = ["prepared", "spec_options"]
@@ -116,7 +116,38 @@ def prepared(
         paths = find_specs(specs)
     except SpecError as error:
         return [], list(error.problems)
-    return prepare(paths, overrides, options)
+    plans, problems = prepare(paths, overrides, options)
+    return plans, [*problems, *_idle_filters(plans, options)]
+
+
+def _idle_filters(plans: Sequence[Plan], options: Options) -> Iterator[Problem]:
+    """Of several filters those that fit nothing, of data that was read whole. A single one is an error already."""
+    patterns = dict.fromkeys(options.choice.patterns)
+    tags = dict.fromkeys(options.tags)
+    is_cut = options.choice.sample is not None or options.choice.limit is not None
+    if not plans or len(patterns) + len(tags) < 2 or is_cut or any(_is_large(plan, options) for plan in plans):
+        return
+    for plan in plans:
+        for tag in plan.spec.tags:
+            tags.pop(tag, None)
+        for row in plan.rows:
+            if not patterns and not tags:
+                return
+            for pattern in [p for p in patterns if Choice(patterns=(p,)).fits(row)]:
+                del patterns[pattern]
+            for tag in row.case.tags if row.case is not None else ():
+                tags.pop(tag, None)
+    for text in (*patterns, *(f"tag:{tag}" for tag in tags)):
+        yield Problem("", 0, 0, f"--filter {text}: nothing that would be run fits it.", severity="warning")
+
+
+def _is_large(plan: Plan, options: Options) -> bool:
+    """Whether reading all rows takes long."""
+    data = options.data or plan.spec.data
+    if plan.cases is not None or not isinstance(data, str | Path):
+        return False
+    path = Path(data) if options.data is not None else Path(plan.file).parent / data
+    return path.stat().st_size > SCAN_BYTES
 
 
 def _assignment(text: str) -> Override:

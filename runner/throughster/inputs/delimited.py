@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from throughster.inputs.files import FileSource
 from throughster.inputs.source import SCAN_BYTES, Progress, Row, Scan, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from typing import TextIO
 
@@ -69,6 +70,19 @@ class DelimitedSource(FileSource):
             yield line + 1, self._fault(line + 1, error)
         except OSError as error:
             yield 0, self._unreadable(error)
+
+    def place(self, line: int, column: str) -> tuple[int, int]:
+        """See `RowSource.place`."""
+        try:
+            with self._open() as file:
+                index = self._header(self._reader(file)).index(column)
+            with self._open() as file:
+                for number, text in enumerate(file, 1):
+                    if number == line or (not line and text.strip("\r\n")):
+                        return _cell_place(itertools.chain(text, *file), number, index, self._delimiter)
+        except (OSError, ValueError, csv.Error, SpecError):
+            pass
+        return super().place(line, column)
 
     def scan(self, limit_bytes: int = SCAN_BYTES) -> Scan:
         """See `RowSource.scan`. The header names the columns, so rows are only measured."""
@@ -160,6 +174,21 @@ class DelimitedSource(FileSource):
         elif "expected after" in message:
             message = "In this row a quoted cell goes on after its closing quote."
         return self.problem(line, message, _QUOTES)
+
+
+def _cell_place(characters: Iterable[str], line: int, index: int, delimiter: str) -> tuple[int, int]:
+    """Return the line and column of the cell with this index in the row that begins here."""
+    column, is_quoted = 1, False
+    for character in characters:
+        if not index:
+            break
+        if character == '"':
+            is_quoted = not is_quoted
+        column += 1
+        if character == "\n":
+            line, column = line + 1, 1
+        index -= character == delimiter and not is_quoted
+    return line, column
 
 
 _QUOTES = 'Inside a quoted cell, write each " twice.'

@@ -66,6 +66,10 @@ class RowSource(ABC):
         """Return the place of a row, by the number that `numbered` gives: `file:line`."""
         return f"{self.name}:{line}"
 
+    def place(self, line: int, column: str) -> tuple[int, int]:  # noqa: ARG002 - here nobody knows
+        """Return where the cell of this column stands, of the row at `line`, or with 0 its name: line and column."""
+        return line, 1 if line else 0
+
     def estimate_total(self) -> int | None:
         """Return how many rows there are, guessed from the part that was scanned; None before a scan."""
         return self._estimate

@@ -29,22 +29,26 @@ if TYPE_CHECKING:
     from throughster.spec.model import Spec
     from throughster.yamltree import Document
 
-__all__ = ["CaseSource", "WrittenCase", "read_cases"]
+__all__ = ["SPECIAL_COLUMNS", "CaseSource", "WrittenCase", "read_cases"]
 
 _LARGEST_YAML = 5_000_000
-_SPECIAL = ("__expected", "__description", "__metric", "__threshold", "__id", "__tags")
+SPECIAL_COLUMNS = ("__expected", "__description", "__metric", "__threshold", "__id", "__tags")
 _EXPECTED = re.compile(r"__expected\d*")
 
 
 @dataclass(frozen=True)
 class WrittenCase:
-    """A case as it was written. `document` and `path`: where, in a YAML file; else `line` of `file` alone."""
+    """A case as it was written. `document` and `path`: where, in a YAML file; else `line` of `file` alone.
+
+    `table`: the source of a row of a table.
+    """
 
     test: TestSpec
     file: str
     line: int
     document: Document | None = None
     path: tuple[str | int, ...] = ()
+    table: RowSource | None = None
 
     def problem(self, below: tuple[str | int, ...], message: str, hint: str = "", *, key: bool = False) -> Problem:
         """A problem of the case, or of what stands `below` it."""
@@ -129,15 +133,19 @@ def _from_yaml(path: Path, name: str) -> Iterator[WrittenCase | Problem]:
 def _from_rows(path: Path, name: str) -> Iterator[WrittenCase | Problem]:
     is_table = path.suffix.lower() in (".csv", ".tsv", ".parquet")
     source = open_rows(path, name=name)
+    table = source if is_table else None
     for line, row in source.numbered():
+        if table is not None and (wrong := list(_wrong_columns(row, table))):
+            yield from wrong
+            return
         try:
             entry = _entry(row) if is_table else row
-        except ValueError as error:
-            yield Problem(name, line, 1, str(error))
+        except _WrongCellError as error:
+            yield Problem(name, *source.place(line, error.column), str(error))
             continue
         for one in _case(entry):
             if isinstance(one, TestSpec):
-                yield WrittenCase(one, name, line)
+                yield WrittenCase(one, name, line, table=table)
             else:
                 below, message, hint, _ = one
                 where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in below).lstrip(".")
@@ -175,22 +183,34 @@ def _place(entry: Any, loc: tuple[Any, ...]) -> tuple[tuple[str | int, ...], Any
     return path, node
 
 
+class _WrongCellError(ValueError):
+    def __init__(self, column: str, message: str) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+def _wrong_columns(row: dict[str, Any], table: RowSource) -> Iterator[Problem]:
+    for column in row:
+        if column.startswith("__") and column not in SPECIAL_COLUMNS and not _EXPECTED.fullmatch(column):
+            hint = did_you_mean(column, SPECIAL_COLUMNS) or f"There are {', '.join(SPECIAL_COLUMNS)}."
+            yield Problem(table.name, *table.place(0, column), f"The column `{column}` means nothing here.", hint)
+
+
 def _entry(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of a table as the mapping that a list would have. Raises ValueError."""
+    """A row of a table as the mapping that a list would have. Raises _WrongCellError."""
     entry: dict[str, Any] = {"vars": {}, "assert": []}
     metric = row.get("__metric") or None
     for column, cell in row.items():
         if not column.startswith("__"):
             entry["vars"][column] = cell
-        elif _EXPECTED.fullmatch(column):
-            if cell not in (None, ""):
-                from throughster.checks import parse_expected  # what only cases in a table need
+        elif _EXPECTED.fullmatch(column) and cell not in (None, ""):
+            from throughster.checks import parse_expected  # what only cases in a table need
 
+            try:
                 check = parse_expected(str(cell))
-                entry["assert"].append({**check, **({"metric": metric} if metric else {})})
-        elif column not in _SPECIAL:
-            hint = did_you_mean(column, _SPECIAL) or f"There are {', '.join(_SPECIAL)}."
-            raise ValueError(f"The column `{column}` means nothing here. {hint}")
+            except ValueError as error:
+                raise _WrongCellError(column, str(error)) from None
+            entry["assert"].append({**check, **({"metric": metric} if metric else {})})
     for column, name in (("__description", "description"), ("__id", "id")):
         if row.get(column):
             entry[name] = row[column]
@@ -200,5 +220,6 @@ def _entry(row: dict[str, Any]) -> dict[str, Any]:
         try:
             entry["threshold"] = float(row["__threshold"])
         except ValueError:
-            raise ValueError(f"`__threshold` must be a number, found `{row['__threshold']}`.") from None
+            message = f"`__threshold` must be a number, found `{row['__threshold']}`."
+            raise _WrongCellError("__threshold", message) from None
     return entry

@@ -20,7 +20,7 @@ from throughster.prompts import PromptTemplate
 from throughster.providers import DIALECTS, PROVIDERS
 from throughster.schema import check_schema
 from throughster.settings import Address, parse_address, resolve_address
-from throughster.spec.check_cases import CheckedCase, case_source, check_cases
+from throughster.spec.check_cases import CheckedCase, case_source, check_cases, check_columns
 from throughster.spec.check_schema import check_output_schema
 from throughster.spec.check_templates import check_prompt
 from throughster.spec.check_variables import check_variables
@@ -128,6 +128,9 @@ class _Check:
             own_data=self._outside.data is None and not self._runs_tests,
             is_whole=prompt is not None,
         )
+        if prompt is not None:
+            self._problems += check_columns(self._spec, cases, prompt)
+        self._check_without_tests()
         self._check_budget(addresses)
         tools = tuple(self._tools())
         secrets = [text for _, value in find_secrets(self._document.value()) for text in secret_texts(value)]
@@ -211,6 +214,15 @@ class _Check:
             )
             return
         yield replace(address, deployment=address.model) if spec.name == "azure" else address
+
+    def _check_without_tests(self) -> None:
+        """What is for tests alone says that there should be some. A `gate` and a `baseline` decide over data too."""
+        if self._spec.tests is not None or self._document.node(("tests",)) is not None:
+            return
+        for name in ("default_test", "pass_rate", "grader"):
+            if self._document.node((name,)) is not None:
+                message = f"`{name}` is for `tests`, and the spec has none, so nothing uses it."
+                self._say((name,), message, "Add `tests`, or remove it.", key=True)
 
     def _check_budget(self, addresses: Sequence[Sequence[Address]]) -> None:
         """A budget of money needs the price of everything that may be asked."""

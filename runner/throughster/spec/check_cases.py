@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from throughster.names import did_you_mean
-from throughster.spec.cases import CaseSource, WrittenCase, read_cases
+from throughster.errors import Problem
+from throughster.names import did_you_mean, is_slip
+from throughster.spec.cases import SPECIAL_COLUMNS, CaseSource, WrittenCase, read_cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from throughster.checks import Check
-    from throughster.errors import Problem
+    from throughster.prompts import PromptTemplate
     from throughster.spec.model import CheckSpec, Spec
     from throughster.yamltree import Document
 
-__all__ = ["CheckedCase", "case_source", "check_cases"]
+__all__ = ["CheckedCase", "case_source", "check_cases", "check_columns"]
 
+_ALL_VARS = re.compile(r"\bvars\b(?!\s*(?:\.|\[\s*[\"']))")
 _NEEDS = {
     "grader": ("asks a judge, and the spec has none.", "Add `grader: {provider: ...}`."),
     "embeddings": ("asks a judge for embeddings, and the spec has none.", "Add `grader: {provider: ...}`."),
@@ -70,7 +73,8 @@ def check_cases(
             problem = case.problem(("assert", *issue.at), issue.message, issue.hint, key=issue.at_key)
             problems.append(problem if issue.severity == "error" else _as_warning(problem))
         if not case.test.checks and not spec.default_test.checks:
-            problems.append(case.problem((), "This test has no check, so it could not fail.", "Add `assert: [...]`."))
+            hint = "Add `assert: [...]`." if case.table is None else "Write one into a column `__expected`."
+            problems.append(case.problem((), "This test has no check, so it could not fail.", hint))
         elif not any(check.weight > 0 for check in (*shared, *checks)) and not issues:
             problems.append(case.problem((), "No check of this test has a weight, so none could pass."))
         for check in checks:
@@ -82,6 +86,9 @@ def check_cases(
         threshold = spec.default_test.threshold if case.test.threshold is None else case.test.threshold
         cases.append(CheckedCase(case, (*shared, *checks), entries, threshold))
     problems += _twice(cases)
+    needs = {need for case in cases for check in case.checks for need in check.needs}
+    if spec.grader is not None and not problems and not needs & {"grader", "embeddings"}:
+        problems.append(document.problem(("grader",), "No check asks the `grader`.", key=True, severity="warning"))
     return tuple(cases), list(dict.fromkeys(problems))
 
 
@@ -120,6 +127,41 @@ def _undefined(
             hint = did_you_mean(name, known) or f"This case has {', '.join(sorted(known)) or 'no variables'}."
             at = (*below, check.index, *use.at) if below else ()
             yield case.problem(at, f"`{name}` is undefined in the value of `{check.type}`.", hint)
+
+
+def check_columns(spec: Spec, cases: Sequence[CheckedCase], prompt: PromptTemplate) -> Iterator[Problem]:
+    """Columns of a table of cases that nothing uses: a warning, and an error for what was to hold checks."""
+    table = cases[0].written.table if cases else None
+    checks = [check for case in cases for check in case.checks]
+    if table is None or prompt.uses_whole_row or any(_sees_all(entry) for case in cases for entry in case.entries):
+        return
+    used = {use.name for use in prompt.references} | {use.reference.name for check in checks for use in check.uses}
+    used |= set(spec.gate.groups) if spec.gate is not None else set()
+    if "row" in used:
+        return
+    special = {name.strip("_"): name for name in SPECIAL_COLUMNS}
+    for column in cases[0].written.test.vars:
+        if column in used or column in spec.inputs:
+            continue
+        plain = column.strip("_ ").rstrip("0123456789")
+        place = (table.name, *table.place(0, column))
+        if is_slip(plain, "expected"):
+            message = f"The column `{column}` holds no checks, and no template or check uses it."
+            yield Problem(*place, message, "Did you mean `__expected`?")
+            continue
+        meant = special.get(plain) if column.startswith("_") else None
+        hint = f"Did you mean `{meant}`?" if meant else did_you_mean(column, used)
+        yield Problem(*place, f"No template or check uses the column `{column}`.", hint, severity="warning")
+
+
+def _sees_all(entry: Mapping[str, Any]) -> bool:
+    """Whether a check may use variables that it does not name: an installed one, or an expression with all `vars`."""
+    from throughster.checks.kinds import KINDS
+
+    name = entry["type"].removeprefix("not-")
+    if isinstance(entry.get("value"), list) and any(isinstance(child, dict) for child in entry["value"]):
+        return any(_sees_all(child) for child in entry["value"] if isinstance(child, dict) and "type" in child)
+    return name not in KINDS or (name == "expr" and bool(_ALL_VARS.search(str(entry.get("value")))))
 
 
 def _twice(cases: Sequence[CheckedCase]) -> Iterator[Problem]:

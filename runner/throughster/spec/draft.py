@@ -73,6 +73,11 @@ class Draft:
             if use.is_whole_key:
                 self._remove(use.path)
 
+    def refuse_no_tests(self) -> None:
+        """Report `tests:` with nothing behind it, as when all of its entries are comments."""
+        if "tests" in self.data and self.data["tests"] is None and not self._origin_of(("tests",)):
+            self.report(("tests",), "`tests` must be a list of at least one entry, found nothing.", at_key=True)
+
     def validate(self) -> Spec | None:
         """Return the `Spec`, as far as the data gives one: refused values are left out, where it can do without."""
         for _ in range(_MAX_ROUNDS):

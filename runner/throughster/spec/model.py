@@ -145,6 +145,14 @@ class TurnSpec(SpecModel):
     """What was said."""
 
 
+def _check_reason(text: str) -> str:
+    if text.strip().casefold() in ("no", "n", "false", "off", "0"):
+        raise spec_error(
+            f"`skip` is the text `{text}`, which would leave the test out.", "Write true or false, or the reason."
+        )
+    return text
+
+
 class TestSpec(DefaultTestSpec):
     """A case: values and the checks that its answer must pass."""
 
@@ -162,7 +170,7 @@ class TestSpec(DefaultTestSpec):
     """How often it is asked; without it as often as the spec says."""
     pass_rate: Share | None = None
     """Share of its repeats that must pass; without it as the spec says."""
-    skip: bool | NonEmptyText = False
+    skip: bool | Annotated[NonEmptyText, AfterValidator(_check_reason)] = False
     """Leave it out, and why."""
     only: bool = False
     """Leave out all others."""
