@@ -75,9 +75,13 @@ def _watched(folder: Path) -> Million:
 
 
 def memory_of(pid: int) -> dict[str, float]:
-    """The kernel's account of a process's memory, in MB: `VmRSS` now, `VmHWM` at most."""
+    """The kernel's account of a process's memory, in MB: `VmRSS` now, `VmHWM` at most, `RssAnon` without files."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines if line.startswith(("VmRSS", "VmHWM"))}
+    return {
+        line.split(":")[0]: int(line.split()[1]) / 1024
+        for line in lines
+        if line.startswith(("VmRSS", "VmHWM", "RssAnon"))
+    }
 
 
 def cpu_s_of(pid: int) -> float:
