@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 JSON = {"Content-Type": "application/json"}
+STREAMED: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}  # as ours asks by itself
 
 
 class _Bare:
@@ -27,7 +28,7 @@ class _Bare:
 
     async def stream(self, ask: dict[str, Any], times: list[float] | None = None) -> int:
         pieces, rest, loads = 0, b"", self._loads
-        body = self._dumps({**ask, "stream": True})
+        body = self._dumps({**ask, **STREAMED})
         async with self._session.post(self._url, data=body, headers=JSON) as reply:
             async for chunk in reply.content.iter_any():
                 *events, rest = (rest + chunk).split(b"\n\n")
@@ -72,7 +73,7 @@ class _Sdk:
 
     async def stream(self, ask: dict[str, Any], times: list[float] | None = None) -> int:
         pieces = 0
-        async for chunk in await self._create(**ask, stream=True):
+        async for chunk in await self._create(**ask, **STREAMED):
             if chunk.choices and chunk.choices[0].delta.content:
                 pieces += 1
                 if times is not None:

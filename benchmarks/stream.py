@@ -10,6 +10,7 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
+from benchmarks.clients import STREAMED
 from benchmarks.drive import ask
 from benchmarks.measure import CLIENTS, absent_note, in_turn, present, table
 from benchmarks.server import PIECES, at, emulator, static_server
@@ -89,4 +90,4 @@ def _events_per_token(base: str) -> float:
             return data
 
     tokens: int = json.loads(fetch(ask()))["usage"]["completion_tokens"]
-    return fetch({**ask(), "stream": True}).count(b"data: ") / tokens
+    return fetch({**ask(), **STREAMED}).count(b"data: ") / tokens
