@@ -140,6 +140,8 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "\n".join(
         ("prompts: [a]\nprompts: [b]", "stands twice"),
         ("prompts: !!python/object:os.system [a]", "tag"),
         ("prompts: []\nproviders: [echo]", "No prompt here"),
+        ("prompts: 5\nproviders: [echo]", "no text"),
+        ("prompts: [5, true]\nproviders: [echo]", "no text"),
         ("prompts: ['file://x.py']\nproviders: [echo]", "is a program"),
         (b"prompts: \xff\xfe", "not UTF-8"),
         (b"\x00\x01\x02", "U+0000"),

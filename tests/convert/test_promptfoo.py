@@ -39,10 +39,60 @@ def test_the_whole_of_a_small_configuration(converted):
 def test_every_unknown_key_is_told_with_its_place_and_the_nearest(converted):
     found = converted(MINIMAL + "asserts: []\nsharing: false\nderivedMetrics: [{name: f, value: a}]\n")
     loss = found.loss("asserts")
-    assert (loss["line"], loss["column"], loss["severity"]) == (4, 1, "harmless")
+    assert (loss["line"], loss["column"], loss["severity"]) == (4, 1, "changes")
     assert "knows no such key" in loss["why"]
-    assert converted(MINIMAL.replace("tests:", "test:")).loss("`test`")["todo"] == "Did you mean `tests`?"
-    assert found.code == 0
+    assert loss["todo"] == "Did you mean the `assert` of a test?"
+    assert found.code == 1
+    found = converted(MINIMAL.replace("tests:", "test:"))
+    assert (found.loss("`test`")["todo"], found.code) == ("Did you mean `tests`?", 1)
+
+
+@pytest.mark.parametrize(
+    "key", ["x-team-notes: 1", "descripton: x", "zzz: {a: 1}", "evaluateOptions: {showProgresBar: false}"]
+)
+def test_an_unknown_key_that_says_nothing_of_checks_is_harmless(converted, key):
+    found = converted(MINIMAL + key + "\n")
+    assert (found.code, [loss["severity"] for loss in found.losses]) == (0, ["harmless"])
+
+
+@pytest.mark.parametrize(
+    ("test", "what"),
+    [
+        ("{vars: {word: a}, asserts: [{type: is-json}]}", "`test.asserts`"),
+        ("{vars: {word: a}, notes: x, assert: [{type: is-json}]}", "`test.notes`"),
+        ("{vars: {word: a}, assert: [{type: contains, value: x, treshold: 1}]}", "`contains.treshold`"),
+        ("{vars: {word: a}, assert: {type: is-json}}", "`assert`"),
+        ("{vars: {word: a}, assert: [{type: is-json}], threshold: 0}", "`test.threshold`"),
+        ("{vars: {word: a}, assert: [{type: assert-set, threshold: 0, assert: [{type: is-json}]}]}", "`assert-set.thr"),
+    ],
+)
+def test_a_test_that_checks_less_than_it_says_is_exit_1(converted, command, test, what):
+    text = MINIMAL.partition("tests:")[0] + f"tests: [{test}]\n"
+    found = converted(text)
+    assert (found.code, found.loss(what)["severity"]) == (1, "changes")
+    strict = command("convert", "promptfooconfig.yaml", "-o", "other", "--strict")
+    assert (strict.code, "nothing was written" in strict.out) == (1, True)
+
+
+def test_a_threshold_of_0_counts_for_the_checks_of_all_tests_too(converted):
+    text = (
+        MINIMAL.partition("tests:")[0]
+        + "defaultTest: {assert: [{type: is-json}]}\ntests: [{vars: {word: a}, threshold: 0}]\n"
+    )
+    assert "no check can fail" in converted(text).loss("`test.threshold`")["why"]
+
+
+def test_checks_that_are_no_list_leave_a_test_that_cannot_fail(converted):
+    text = MINIMAL.partition("tests:")[0] + "tests: [{vars: {word: a}, assert: {type: is-json}}]\n"
+    found = converted(text)
+    assert "can no longer fail" in found.loss("`assert`")["why"]
+    assert any("a row of `data` now, which cannot fail" in loss for loss in found.grave)
+
+
+def test_files_outside_the_project_are_told_as_such_wherever_they_are_named(converted):
+    for name in ("../../../etc/passwd", "../../../etc/passwd.csv", "../../../etc/nowhere.yaml"):
+        text = MINIMAL.partition("tests:")[0] + f"tests: file://{name}\n"
+        assert "outside the project" in converted(text).loss("file://")["why"]
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,29 @@ def test_whom_it_asks(converted, front, entry):
     (provider,) = found.spec.each_provider
     assert provider.name == entry[0]
     assert provider.model == (None if entry[0] == "offline" else entry[1])
-    assert found.code == (1 if entry[0] == "offline" else 0)
+    assert found.code == (1 if entry[0] == "offline" or not front else 0)
+
+
+def test_without_front_matter_the_provider_is_a_guess(converted):
+    for text in ("system:\nBe.\nuser:\nHi.\n", "---\n---\nuser:\nHi.\n"):
+        found = converted(text, "a.prompty")
+        assert (found.code, found.loss("front matter")["severity"]) == (1, "changes")
+        assert "the provider is a guess" in found.loss("front matter")["why"]
+
+
+@pytest.mark.parametrize("key", ["modl: gpt-4o", "input: {a: x}", "samples: {a: x}", "tool: []"])
+def test_a_misspelt_key_is_exit_1(converted, key):
+    front = key if key.startswith("modl") else f"model: gpt-4o\n{key}"
+    found = converted(f"---\n{front}\n---\nuser:\nHi.\n", "a.prompty")
+    assert (found.code, found.loss(key.partition(":")[0])["severity"]) == (1, "changes")
+
+
+def test_a_sample_that_lacks_a_variable_is_told(converted):
+    text = "---\nmodel: gpt-4o\nsample: {a: x}\n---\nuser:\nHi {{a}} and {{b}}.\n"
+    found = converted(text, "a.prompty")
+    assert (found.code, found.loss("sample")["severity"]) == (1, "changes")
+    assert "`b`" in found.loss("sample")["why"]
+    assert converted(text.replace("{a: x}", "{a: x, b: y}"), "a.prompty").code == 0
 
 
 def test_a_sample_in_a_file(converted, here):

@@ -313,6 +313,13 @@ def test_a_key_that_the_server_repeats_is_not_kept(tmp_path, serving, form):
     ("text", "words"),
     [
         ("{", "is no cassette"),
+        ("[]", "the file is not a mapping"),
+        ("{}", "`format` is missing"),
+        ('{"format": 1}', "`exchanges` is missing"),
+        ('{"format": 1, "exchanges": {}}', "`exchanges` is not a list"),
+        ('{"format": 1, "exchanges": [7]}', r"`exchanges\[0\]` is not a mapping"),
+        (b"\xff\xfe", "it is not UTF-8 text"),
+        ("[" * 100_000, "is no cassette"),
         ('{"format": 2, "exchanges": []}', "has the format 2; this version reads 1"),
         ('{"format": 1, "exchanges": [{"place": "x"}]}', "is no cassette"),
         (
@@ -327,10 +334,50 @@ def test_a_file_that_is_no_cassette_is_named(tmp_path, no_sockets, text, words):
 
     asyncio.run(both(tmp_path, once, no_sockets))
     (path,) = (tmp_path / "calls").iterdir()
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with replay(tmp_path), pytest.raises(CassetteError, match=words) as caught:
         VllmInterface(api_base="http://127.0.0.1:9/v1", model_name="m").sync_call(HELLO)
     assert path.name in str(caught.value)
+    assert "Error" not in str(caught.value).replace(str(tmp_path), "")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("place", 7, r"`exchanges\[0\].place` is not a text"),
+        ("url", None, "url` is not a text"),
+        ("label", [], "label` is not a text"),
+        ("repeat", "0", "repeat` is not a whole number"),
+        ("reply", [], "reply` is not a mapping"),
+        ("reply.status", "x", "reply.status` is not a whole number"),
+        ("reply.status", True, "reply.status` is not a whole number"),
+        ("reply.status", 12345, "reply.status` is not from 100 to 599"),
+        ("reply.headers", ["a"], "reply.headers` is not a mapping"),
+        ("reply.headers", {"a": 1}, "reply.headers.a` is not a text"),
+        ("reply.latency_s", "fast", "reply.latency_s` is not a number"),
+        ("reply.first_token_s", {}, "reply.first_token_s` is not a number"),
+        ("reply.stream", [1], r"reply.stream\[0\]` is not a text"),
+        ("reply.base64", "é", "reply.base64` is no Base64"),
+        ("reply.failure", "x", "reply.failure` is not a mapping"),
+        ("reply.failure", {"type": "Nope", "message": "", "retryable": True}, "there is no failure `Nope`"),
+        ("reply.failure", {"type": "ServerError", "message": ""}, "retryable` is missing"),
+    ],
+)
+def test_a_value_of_another_type_is_told_with_its_place(tmp_path, no_sockets, field, value, words):
+    async def once(client):
+        return await client.call(HELLO)
+
+    asyncio.run(both(tmp_path, once, no_sockets))
+    (path,) = (tmp_path / "calls").iterdir()
+    cassette = json.loads(path.read_text())
+    *above, name = field.split(".")
+    entry = cassette["exchanges"][0]
+    for step in above:
+        entry = entry[step]
+    entry[name] = value
+    path.write_text(json.dumps(cassette))
+    with replay(tmp_path), pytest.raises(CassetteError, match=f"is no cassette: .*{words}"):
+        VllmInterface(api_base="http://127.0.0.1:9/v1", model_name="m").sync_call(HELLO)
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path):

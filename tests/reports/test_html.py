@@ -483,6 +483,9 @@ def test_view_with_a_pass_rate_and_a_baseline(command, results, opened, here):
     ("args", "words"),
     [
         (("nothing.jsonl",), "nothing.jsonl cannot be read"),
+        (("empty.jsonl",), "empty.jsonl: there are no results in it"),
+        (("blank.jsonl",), "blank.jsonl: there are no results in it"),
+        (("results.jsonl", "--pass-rate", "nan"), "nan"),
         (("notes.txt",), "notes.txt:1: this line is no result"),
         (("results.jsonl", "-o", "notes.txt"), "the page is written as .html"),
         (("results.jsonl", "-o", "taken.html"), "taken.html exists already"),
@@ -493,6 +496,8 @@ def test_view_with_a_pass_rate_and_a_baseline(command, results, opened, here):
 def test_mistakes_of_view(command, results, opened, here, args, words):
     (here / "notes.txt").write_text("hello\n")
     (here / "taken.html").write_text("mine")
+    (here / "empty.jsonl").write_text("")
+    (here / "blank.jsonl").write_text("\n")
     (here / "other.jsonl").write_bytes(result_line(77, 0))
     outcome = command("view", *args)
     assert (outcome.code, words in outcome.err) == (2, True)

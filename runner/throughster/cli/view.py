@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 
 from throughster.cli.exits import OK
+from throughster.cli.numbers import FiniteRange
 from throughster.errors import SettingsError
 from throughster.regression import compare, fold
+from throughster.regression.cases import newest_first
 from throughster.reports.html import write_page
 from throughster.reports.page.ending import Ending, Judged
 
@@ -24,7 +26,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("-o", "--output", type=_FILE, metavar="FILE", help="Write the page here (.html); open nothing.")
 @click.option("--baseline", type=_FILE, metavar="FILE", help="Show how it compares with these results.")
 @click.option(
-    "--pass-rate", type=click.FloatRange(0, 1), default=1.0, show_default=True,
+    "--pass-rate", type=FiniteRange(0, 1), default=1.0, show_default=True,
     help="Share of a case's repeats that must pass.",
 )  # fmt: skip
 @click.option("--no-open", is_flag=True, help="Open no browser; print where the page is.")
@@ -36,6 +38,8 @@ def view(results: Path, output: Path | None, baseline: Path | None, pass_rate: f
       throughster view runs/translate/20261125T120000Z/results.jsonl
     """
     path = _target(output)
+    if next(newest_first(results), None) is None:
+        raise SettingsError(f"{results}: there are no results in it.")
     ending = Ending()
     if baseline is not None:
         comparison = compare(fold(baseline, pass_rate=pass_rate), fold(results, pass_rate=pass_rate))

@@ -89,7 +89,8 @@ class Asserts:
 
     def _all(self, part: Part, scored: bool) -> list[Check]:
         if not isinstance(part.value, list):
-            self.losses.changes(part.at, "`assert`", "is not a list; left out.")
+            why = "is not a list of assertions; left out, and the test can no longer fail by any of them."
+            self.losses.changes(part.at, "`assert`", why, "Write each assertion as an entry: `- type: ...`.")
             return []
         return [check for entry in part.value if (check := self.one(entry, scored=scored)) is not None]
 
@@ -139,6 +140,9 @@ class Asserts:
         if len(checks) < len(entries.value):
             self.losses.changes(part.at, "`assert-set`", "is less than it was, without the checks that are left out.")
         check: Check = {"type": "all-of", "value": checks}
+        if threshold is not None and threshold <= 0:
+            why = "is reached by every answer, so that this set of checks can never fail."
+            self.losses.changes(part.at, "`assert-set.threshold`", why, "Remove it, or set one above 0.")
         if threshold is not None:
             check["threshold"] = threshold
         self._common(fields, check, "assert-set", inside)
@@ -155,7 +159,7 @@ class Asserts:
             check["metric"] = metric
         if provider is not None and SAME.get(name) in GRADED:
             self.graders.append(provider)
-        fields.close(_KNOWN, _FIELDS)
+        fields.close(_KNOWN, _FIELDS, strict=True)
 
     def _body(self, fields: Fields, name: str, negated: bool, scored: bool) -> Check | None:
         """Type, value, path and threshold; None, and told, where there is no such check."""

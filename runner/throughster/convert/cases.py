@@ -97,8 +97,8 @@ class Cases:
     """Converts tests. `asserts`: what converts their checks.
 
     `expands_defaults`: variables of `defaultTest` that have to be written out with each test's own;
-    `scores_by_default`, `parses_by_default`: whether it has a
-    threshold, and parses answers.
+    `scores_by_default`, `parses_by_default`, `checks_by_default`: whether it has a threshold, parses answers, and has
+    checks.
     """
 
     files: Files
@@ -108,6 +108,7 @@ class Cases:
     expands_defaults: dict[str, Part] = field(default_factory=dict)
     scores_by_default: bool = False
     parses_by_default: bool = False
+    checks_by_default: bool = False
 
     def convert(self, part: Part) -> list[Case]:
         """The cases of a `tests:` value, in order."""
@@ -180,7 +181,7 @@ class Cases:
             fields = Fields(entry, self.losses, "scenario")
             configs, tests = fields.take("config"), fields.take("tests")
             fields.take("description")
-            fields.close({}, ("config", "tests", "description"))
+            fields.close({}, ("config", "tests", "description"), strict=True)
             bases = list(self.parts(configs)) if configs is not None else []
             written = list(self.parts(tests)) if tests is not None else [Part({}, entry.place)]
             found += [case for base in bases for test in written for case in self.one(_merged(base, test))]
@@ -206,9 +207,12 @@ class Cases:
             if written is not None
             else []
         )
-        asked = len(written.value) if written is not None and isinstance(written.value, list) else 0
+        asked = 0 if written is None else len(written.value) if isinstance(written.value, list) else 1
+        if threshold == 0 and (checks or self.checks_by_default or owner == "defaultTest"):
+            why = "is reached by every answer, so that no check can fail the test."
+            self.losses.changes(part.at, f"`{owner}.threshold`", why, "Remove it, or set one above 0.")
         values = {**self.expands_defaults, **self.variables(fields.take("vars"))}
-        fields.close(_KNOWN, _FIELDS)
+        fields.close(_KNOWN, _FIELDS, strict=True)
         self._close_options(options)
         case = Case(
             {}, checks, part.place, description, threshold, _names(prompts), takes_defaults, prefix, suffix,

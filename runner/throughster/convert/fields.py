@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from throughster.names import did_you_mean
+from throughster.names import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,11 @@ Entry: TypeAlias = "tuple[Severity, str, str]"
 """How grave it is that a key is not carried, why it is not, and what to do."""
 Known: TypeAlias = "Mapping[str, Entry]"
 """The keys that are never carried."""
+
+_WORDS = frozenset({"description", "tags", "label", "metric", "name", "version"})
+"""Keys that only name or describe."""
+_OF_TESTS = frozenset({"assert", "vars", "threshold", "options"})
+"""Keys that mean nothing at the top of a configuration, and much in a test."""
 
 
 class Fields:
@@ -85,14 +90,27 @@ class Fields:
     def named(self, name: str) -> str:
         return f"`{self._owner}.{name}`" if self._owner else f"`{name}`"
 
-    def close(self, known: Known, taken: Any = ()) -> None:
-        """Tell of every key that nobody took. `taken`: further names, for a hint at a misspelt one."""
+    def close(self, known: Known, taken: Any = (), *, strict: bool = False) -> None:
+        """Tell of every key that nobody took. `taken`: further names, which a misspelt one may have meant.
+
+        What comes near a key that carries meaning changes the meaning; with `strict` every unknown key does.
+        """
         for name, part in self._left.items():
             if name in known:
                 severity, why, todo = known[name]
                 self.losses.add(part.at, severity, self.named(name), why, todo)
             else:
-                hint = did_you_mean(name, {*known, *taken})
-                why = f"{self._program} knows no such key and passes over it; left out."
-                self.losses.harmless(part.at, self.named(name), why, hint)
+                self._unknown(name, part, known, taken, strict=strict)
         self._left = {}
+
+    def _unknown(self, name: str, part: Part, known: Known, taken: Any, *, strict: bool) -> None:
+        belongs = nearest(name, _OF_TESTS) if not self._owner and self._program == "promptfoo" else None
+        near = nearest(name, {*known, *taken})
+        hint = f"Did you mean `{near}`?" if near else f"Did you mean the `{belongs}` of a test?" if belongs else ""
+        if near is None:
+            grave = strict or belongs is not None
+        else:
+            grave = strict or not (near in _WORDS or (near in known and known[near][0] == "harmless"))
+        why = f"{self._program} knows no such key and passes over it; "
+        why += "what it was meant to say is lost." if grave else "left out."
+        self.losses.add(part.at, "changes" if grave else "harmless", self.named(name), why, hint)

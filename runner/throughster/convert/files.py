@@ -51,12 +51,20 @@ class Files:
         except PathProblem as problem:
             raise NotReadable(str(problem)) from None
 
+    def _hold_inside(self, name: str) -> None:
+        """Raises NotReadable for what lies outside the project, whatever it is and whether it is there."""
+        try:
+            resolve_inside(self.root, self.base, name, must_exist=False)
+        except PathProblem as problem:
+            raise NotReadable(str(problem)) from None
+
     def matches(self, name: str) -> list[str]:
         """The files that a name stands for, which may be a glob or a folder; relative to `base`, sorted."""
         pattern = name.removeprefix(FILE)
         folder = self.base / pattern
         if not glob.has_magic(pattern):
             if not folder.is_dir():
+                self._hold_inside(pattern)
                 return [pattern]
             pattern = f"{pattern.rstrip('/')}/*.y*ml"
         if Path(pattern).is_absolute() or ".." in Path(pattern).parts:

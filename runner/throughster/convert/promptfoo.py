@@ -127,6 +127,9 @@ def _prompts(part: Part | None, files: Files, losses: Losses, filters: frozenset
     if part is None:
         part = Part("{{prompt}}", place)
         losses.harmless(place, "`prompts`", "is missing; promptfoo takes {{prompt}} then, and so does the spec.")
+    if isinstance(part.value, bool | int | float):
+        hint = "Write a text, a file, or a list of them."
+        raise SpecError([Problem(part.at.file, part.at.line, part.at.column, "`prompts` is no text.", hint)])
     found = Prompts(files, losses, filters).convert(part)
     if not found:
         why = [loss for loss in losses.all if loss.severity == "changes"]
@@ -160,4 +163,5 @@ def _defaults(part: Part | None, cases: Cases, files: Files, losses: Losses) -> 
     cases.count = 0
     cases.expands_defaults = values if merges else {}
     cases.scores_by_default = case.threshold is not None
+    cases.checks_by_default = bool(case.checks)
     return Defaults(plain, case.checks, case.threshold, case.prefix, case.suffix, case.lost)

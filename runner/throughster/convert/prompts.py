@@ -69,6 +69,9 @@ class Prompts:
         return list(self._entry(part))
 
     def _entry(self, part: Part) -> Iterator[Prompt]:
+        if isinstance(part.value, bool | int | float):
+            self.losses.changes(part.at, "`prompts`", f"{quoted(part.text())} is no text; left out.")
+            return
         if not isinstance(part.value, dict):
             yield from self._written(part.text(), part.at, None)
             return

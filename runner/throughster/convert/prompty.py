@@ -86,6 +86,9 @@ def read_prompty(
     root = files.parse("\n" * lines_before + front, shown) if front.strip() else part_of_plain({}, Place(shown, 1, 1))
     if not isinstance(root.value, dict):
         raise SpecError([Problem(shown, 1, 1, "The front matter is no mapping of keys to values.")])
+    if not front.strip():
+        why = "there is none, or nothing in it: the provider is a guess."
+        losses.changes(root.place, "front matter", why, "Write the `provider` that you mean into the spec.")
     fields = Fields(root, losses, "", "prompty")
     keys: dict[str, Any] = {"description": fields.text("description"), "tags": _tags(fields, losses)}
     model = fields.take("model")
@@ -95,7 +98,8 @@ def read_prompty(
     body = _template(fields.take("template"), body, losses)
     keys["prompt"], texts = _messages(body, Place(shown, first, 1), losses)
     keys["inputs"], sample = as_inputs(fields.take("inputs"), losses)
-    sample |= _sample(fields.take("sample"), files, losses)
+    given = fields.take("sample")
+    sample |= _sample(given, files, losses)
     fields.take("name")
     fields.close(_KNOWN, _FIELDS)
     used = _used(texts, Place(shown, first, 1), losses)
@@ -103,8 +107,13 @@ def read_prompty(
     for name in keys["inputs"].keys() - kept.keys():
         losses.harmless(root.place, f"`inputs.{name}`", "no template uses it; left out.")
     keys["inputs"] = kept
-    sample = {name: value for name, value in sample.items() if name in used}
-    return Prompty(keys, sample, used)
+    found_sample = {name: value for name, value in sample.items() if name in used}
+    prompty = Prompty(keys, found_sample, used)
+    if given is not None and sample:
+        for name in prompty.needs(set(found_sample)):
+            why = f"has no `{name}`, which the text uses; the spec cannot run without it."
+            losses.changes(given.at, "`sample`", why, f"Correct a name, or run with --var {name}=...")
+    return prompty
 
 
 def _is_second(root: Part) -> bool:

@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import throughster.errors as errors_module
 from throughster.errors import CassetteError, ProviderError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Exchange", "case_file", "file_of", "read_file", "write_file", "write_json"]
 
 FORMAT = 1
+_T = TypeVar("_T")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -80,17 +81,36 @@ def read_file(path: Path) -> list[Exchange]:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise CassetteError(f"The cassette {path} cannot be read: {error}.") from error
+    except UnicodeDecodeError:
+        raise _no_cassette(path, "it is not UTF-8 text") from None
+    except OSError as error:
+        raise CassetteError(f"The cassette {path} cannot be read: {error.strerror}.") from error
     try:
         value = json.loads(text)
-        if value["format"] != FORMAT:
+    except ValueError as error:
+        where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise _no_cassette(path, f"it is no JSON{where}") from None
+    except RecursionError:
+        raise _no_cassette(path, "it is nested too deeply") from None
+    try:
+        whole = _typed(value, dict, "the file")
+        version = _field(whole, "format", int, "")
+        if version != FORMAT:
             raise CassetteError(
-                f"The cassette {path} has the format {value['format']!r}; this version reads {FORMAT}. Record it again."
+                f"The cassette {path} has the format {version!r}; this version reads {FORMAT}. Record it again."
             )
-        return [_exchange(entry) for entry in value["exchanges"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CassetteError(f"{path} is no cassette ({type(error).__name__}: {error}). Record it again.") from error
+        exchanges = _field(whole, "exchanges", list, "")
+        return [_exchange(entry, f"exchanges[{n}]") for n, entry in enumerate(exchanges)]
+    except _Wrong as wrong:
+        raise _no_cassette(path, str(wrong)) from None
+
+
+class _Wrong(Exception):  # noqa: N818 - it becomes a CassetteError, with the file
+    """What is wrong with a value of a cassette, in plain words."""
+
+
+def _no_cassette(path: Path, why: str) -> CassetteError:
+    return CassetteError(f"{path} is no cassette: {why}. Record it again.")
 
 
 def write_file(path: Path, exchanges: Iterable[Exchange], secrets: Iterable[str]) -> None:
@@ -153,33 +173,81 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def _exchange(entry: dict[str, Any]) -> Exchange:
-    reply, failure = entry["reply"], None
-    if "failure" in reply:
-        told = reply["failure"]
-        kind = getattr(errors_module, told["type"])
-        if not (isinstance(kind, type) and issubclass(kind, ProviderError)):
-            raise ValueError(f"`{told['type']}` is no failure")
-        failure = kind(told["message"], retryable=bool(told["retryable"]))
+_KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    bool: "true or false",
+    list: "a list",
+    dict: "a mapping",
+}
+_REQUIRED: Any = object()
+
+
+def _typed(value: Any, kind: type[_T], place: str) -> _T:
+    """`value`, if it is of this kind. Raises _Wrong."""
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return cast("_T", value)
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        raise _Wrong(f"{place} is not {_KINDS[kind]}")
+    return value
+
+
+def _field(entry: dict[str, Any], name: str, kind: type[_T], place: str, default: _T = _REQUIRED) -> _T:
+    """A field of an entry that stands at `place`. Raises _Wrong."""
+    shown = f"`{place}.{name}`" if place else f"`{name}`"
+    if name not in entry:
+        if default is _REQUIRED:
+            raise _Wrong(f"{shown} is missing")
+        return default
+    return _typed(entry[name], kind, shown)
+
+
+def _exchange(value: Any, place: str) -> Exchange:
+    entry = _typed(value, dict, f"`{place}`")
+    reply, at = _field(entry, "reply", dict, place), f"{place}.reply"
+    headers = _field(reply, "headers", dict, at, {})
+    status = _field(reply, "status", int, at, 0)
+    if "failure" not in reply and not 100 <= status <= 599:
+        raise _Wrong(f"`{at}.status` is not from 100 to 599")
     stored = Stored(
-        reply.get("status", 0),
-        {name.lower(): value for name, value in reply.get("headers", {}).items()},
-        _body_of(reply),
-        reply.get("latency_s", 0.0),
-        reply.get("first_token_s"),
-        failure,
+        status,
+        {name.lower(): _field(headers, name, str, f"{at}.headers") for name in headers},
+        _body_of(reply, at),
+        _field(reply, "latency_s", float, at, 0.0),
+        None if reply.get("first_token_s") is None else _field(reply, "first_token_s", float, at),
+        _failure(_field(reply, "failure", dict, at), f"{at}.failure") if "failure" in reply else None,
     )
+    if "request" not in entry:
+        raise _Wrong(f"`{place}.request` is missing")
     return Exchange(
-        entry.get("label", ""), entry.get("repeat", 0), entry["place"], entry["url"], entry["request"], stored
+        _field(entry, "label", str, place, ""),
+        _field(entry, "repeat", int, place, 0),
+        _field(entry, "place", str, place),
+        _field(entry, "url", str, place),
+        entry["request"],
+        stored,
     )
 
 
-def _body_of(reply: dict[str, Any]) -> bytes:
+def _failure(told: dict[str, Any], place: str) -> ProviderError:
+    name = _field(told, "type", str, place)
+    kind = getattr(errors_module, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, ProviderError)):
+        raise _Wrong(f"`{place}.type`: there is no failure `{name}`")
+    return kind(_field(told, "message", str, place), retryable=_field(told, "retryable", bool, place))
+
+
+def _body_of(reply: dict[str, Any], place: str) -> bytes:
     if "base64" in reply:
-        return base64.b64decode(reply["base64"])
+        try:
+            return base64.b64decode(_field(reply, "base64", str, place), validate=True)
+        except ValueError:
+            raise _Wrong(f"`{place}.base64` is no Base64") from None
     if "stream" in reply:
-        return "\n".join(reply["stream"]).encode("utf-8", "surrogatepass")
+        lines = _field(reply, "stream", list, place)
+        texts = [_typed(line, str, f"`{place}.stream[{n}]`") for n, line in enumerate(lines)]
+        return "\n".join(texts).encode("utf-8", "surrogatepass")
     if "json" in reply:
         return json.dumps(reply["json"]).encode()
-    text: str = reply.get("text", "")
-    return text.encode("utf-8", "surrogatepass")
+    return _field(reply, "text", str, place, "").encode("utf-8", "surrogatepass")

@@ -131,10 +131,12 @@ class Player:
             learned = json.loads(path.read_text("utf-8"))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            raise CassetteError(f"{path} cannot be read: {error}.") from error
-        if not isinstance(learned, dict):
-            raise CassetteError(f"{path} must hold a mapping. Record again.")
+        except OSError as error:
+            raise CassetteError(f"{path} cannot be read: {error.strerror}.") from error
+        except (ValueError, RecursionError):
+            raise CassetteError(f"{path} is no JSON in UTF-8. Record again.") from None
+        if not isinstance(learned, dict) or not all(isinstance(one, dict) for one in learned.values()):
+            raise CassetteError(f"{path} must hold a mapping of models to mappings. Record again.")
         return learned
 
 

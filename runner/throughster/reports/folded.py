@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ from throughster.errors import RequestError
 from throughster.running.cases import Case, Repeats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from throughster.running.cases import Verdict
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from throughster.running.rows import Row
     from throughster.types import Message
 
-__all__ = ["Folded", "case_of", "folded", "reason_of"]
+__all__ = ["Folded", "case_of", "folded", "missing_of", "reason_of"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class Folded:
         return f"{self.passed}/{self.asked}"
 
     @property
+    def is_unasked(self) -> bool:
+        """Whether it lacks a verdict because the run ended before its answers were there."""
+        return self.verdict == "error" and self.kind == "skipped"
+
+    @property
     def reason(self) -> str:
         return self.reasons[0] if self.reasons else ""
 
@@ -79,13 +86,66 @@ def case_of(row: Row | None, asked: int, pass_rate: float = 1.0) -> Case:
 
 
 def folded(journal: Path, plan: Plan) -> list[Folded]:
-    """The plan's tests, or rows, in the order of the spec. Holds one line for each."""
+    """The plan's tests, or rows, in the order of the spec. Holds one line for each.
+
+    What the plan asks for and the journal has nothing of is an error. Of rows only the number is known: those of a
+    label are one entry.
+    """
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for line in _lines(journal, plan.name):
         groups.setdefault((line["id"], line["label"]), []).append(line)
     rows = {row.id: row for row in plan.cases or ()}
-    found = [_fold(lines, rows.get(key[0])) for key, lines in groups.items()]
-    return sorted(found, key=lambda case: (case.row, case.label))
+    found = [_fold(lines, rows.get(key[0]), plan.repeat) for key, lines in groups.items()]
+    return [*sorted(found, key=lambda case: (case.row, case.label)), *_unasked(plan, groups)]
+
+
+def missing_of(plan: Plan, asked: Mapping[str, int]) -> dict[str, int]:
+    """How many results of rows there should be and are not, by label. `asked`: how many each label has."""
+    if plan.cases is not None or plan.rows_per_target is None:
+        return {}
+    missing = {label: plan.rows_per_target - asked.get(label, 0) for label in plan.labels}
+    return {label: count for label, count in missing.items() if count > 0}
+
+
+def _unasked(plan: Plan, groups: Mapping[tuple[str, str], list[dict[str, Any]]]) -> Iterator[Folded]:
+    """What has no line: an error each, with the reason that others give who were not asked either."""
+    lines = (line for group in groups.values() for line in group if line["status"] == "skipped")
+    stops = (line["error"]["message"] for line in lines if (line["error"] or {}).get("type") in _STOPS)
+    reason = f"was not asked: {next(stops, 'the run was interrupted')}"
+    for row in plan.cases or ():
+        for label in plan.labels:
+            if (row.id, label) not in groups:
+                yield _nothing(row.id, label, row, reason)
+    answers: Counter[str] = Counter()
+    for (_, label), group in groups.items():
+        answers[label] += len(group)
+    for label, count in missing_of(plan, answers).items():
+        told = "1 row" if count == 1 else f"{count:,} rows"
+        yield _nothing(told, label, None, reason)
+
+
+_STOPS = ("BudgetError", "Interrupted")
+
+
+def _nothing(name: str, label: str, row: Row | None, reason: str) -> Folded:
+    case = case_of(row, 1)
+    return Folded(
+        id=name,
+        label=label,
+        row=sys.maxsize if row is None else row.index,
+        verdict="error",
+        passed=0,
+        asked=0,
+        kind="skipped",
+        reasons=(reason,),
+        text=None,
+        seconds=0.0,
+        cost_usd=None,
+        description=case.description,
+        file=case.file,
+        line=case.line,
+        source=row,
+    )
 
 
 def _lines(journal: Path, spec: str) -> Iterable[dict[str, Any]]:
@@ -101,25 +161,29 @@ _KEPT = (
 )  # fmt: skip
 
 
-def _fold(lines: list[dict[str, Any]], row: Row | None) -> Folded:
+def _fold(lines: list[dict[str, Any]], row: Row | None, repeat: int) -> Folded:
     lines.sort(key=lambda line: line["repeat"])
     outcome = Repeats()
     for line in lines:
         outcome.add(line["status"])
-    case = case_of(row, len(lines))
+    case = case_of(row, max(len(lines), repeat))
+    verdict = outcome.verdict(case)
     bad = [line for line in lines if line["status"] != "ok"]
     shown = (bad or lines)[0]
     costs = [line["cost_usd"] for line in lines if line["cost_usd"] is not None]
     checks = [check["type"] for check in shown["checks"] if not check["passed"]]
+    reasons = list(dict.fromkeys(reason_of(line) for line in bad))
+    if verdict == "error" and len(lines) < case.repeat:
+        reasons.append(f"was asked {len(lines)} of {case.repeat} times: the run was interrupted")
     return Folded(
         id=shown["id"],
         label=shown["label"],
         row=shown["row"],
-        verdict=outcome.verdict(case),
+        verdict=verdict,
         passed=outcome.passed,
         asked=len(lines),
-        kind=checks[0] if checks else str(shown["status"]),
-        reasons=tuple(dict.fromkeys(reason_of(line) for line in bad)),
+        kind=checks[0] if checks else "skipped" if reasons and not bad else str(shown["status"]),
+        reasons=tuple(reasons),
         text=shown["text"],
         seconds=sum(line["latency_s"] or 0.0 for line in lines),
         cost_usd=sum(costs) if costs else None,

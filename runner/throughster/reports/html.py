@@ -177,7 +177,7 @@ def _context(
         "script": Markup(script),  # noqa: S704 - a file of the package
         "style_hash": _hash(style),
         "script_hash": _hash(script),
-        "banner": banner(ending, index),
+        "banner": banner(ending, index, is_whole=bool(plans)),
         "ending": ending,
         "specs": [(name, _description(name, plans)) for name in index.specs or [plan.name for plan in plans]],
         "written_at": dt.datetime.fromtimestamp(journal.stat().st_mtime, dt.UTC),
@@ -203,8 +203,9 @@ def _context(
 
 def _counted(index: Index, noun: str) -> str:
     """As in `30 tests on 3 providers`."""
-    cases = len({(entry.key.spec, entry.key.id) for entry in index.entries})
-    labels = len(index.labels)
+    keys = [*(entry.key for entry in index.entries), *(key for key in index.unasked if key.id)]
+    cases = len({(key.spec, key.id) for key in keys})
+    labels = len({*index.labels, *(key.label for key in index.unasked)})
     told = f"{cases:,} {noun}" if cases == 1 else f"{cases:,} {noun}s"
     return f"{told} on {labels} providers" if labels > 1 else told
 

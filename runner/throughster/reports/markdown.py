@@ -42,6 +42,10 @@ def _section(plan: Plan, cases: Sequence[Folded]) -> str:
     costs = [case.cost_usd for case in cases if case.cost_usd is not None]
     cost = f", {sum(costs):.4f} USD" if costs else ""
     lines = [f"## {mark} {_cell(plan.name)}", "", f"{len(cases):,} {noun}: {', '.join(parts)}{cost}", ""]
+    unasked = [case for case in cases if case.is_unasked]
+    if unasked:
+        told = "1 of them has" if len(unasked) == 1 else f"{len(unasked):,} of them have"
+        lines += [f"**Not complete:** {told} no verdict: {_cell(unasked[-1].reason)}", ""]
     shown = sorted((case for case in cases if case.verdict != "pass"), key=lambda case: _ORDER.index(case.verdict))
     if shown:
         lines += ["| verdict | passed | test | provider | why |", "|---|---|---|---|---|"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import datetime as dt
 import os
 import resource
 import shutil
 import signal
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from throughster.exchanges import using
 from throughster.limits import Budget
 from throughster.running.cases import verdicts_of
 from throughster.running.engine import Engine
-from throughster.running.journal import Journal
+from throughster.running.journal import Journal, JournalError
 from throughster.running.resume import newest_journal, read_done, tidy
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ class _Run:
         self._handle_signals = handle_signals
         self._started_at = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
         self._last = Path()
+        self._journals: dict[Path, None] = {}
         self._spent_calls = 0
         self._spent_usd = 0.0
 
@@ -100,10 +103,27 @@ class _Run:
                 break
         if shared_done is not None and self._outputs.journal is not None:
             _count_once(summaries, self._outputs.journal)
+        whole = self._whole() if any(path != self._last for path in self._outputs.files) else self._last
         for path in self._outputs.files:
             if path != self._last:
-                _write(self._last, path, self._outputs, self._plans)
+                _write(whole, path, self._outputs, self._plans)
         return summaries
+
+    def _whole(self) -> Path:
+        """The results of all specs, which without a journal of the command are in a run folder each.
+
+        A file of several is kept until the process ends, since a report may be written from it later.
+        """
+        if len(self._journals) < 2:
+            return self._last
+        folder = Path(tempfile.mkdtemp(prefix="throughster-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        whole = folder / "results.jsonl"
+        with whole.open("wb") as file:
+            for journal in self._journals:
+                with journal.open("rb") as one:
+                    shutil.copyfileobj(one, file)
+        return whole
 
     async def _run(self, plan: Plan, shared_done: Done | None) -> Summary:
         outputs, folder = self._outputs, None
@@ -117,6 +137,7 @@ class _Run:
             folder = self._new_folder(plan)
         exists = done is not None or (self._last == path and path.exists())
         self._last = path
+        self._journals[path] = None
         journal = Journal(path, _nobody, resume=exists)
         budget = self._budget(plan)
         engine = (
@@ -236,7 +257,10 @@ def _write(journal: Path, path: Path, outputs: Outputs, plans: Sequence[Plan]) -
             os.fsync(file.fileno())
         part.replace(path)
     elif outputs.write is not None:
-        outputs.write(journal, path, plans)
+        try:
+            outputs.write(journal, path, plans)
+        except OSError as error:
+            raise JournalError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 class _signals:  # noqa: N801 - reads as the statement it is: with _signals(...)

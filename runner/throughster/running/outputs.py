@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,5 +49,16 @@ def check_outputs(files: Sequence[Path], kinds: Sequence[str], *, resume: bool =
             )
         if not path.parent.is_dir():
             raise SettingsError(f"{path}: there is no folder {path.parent}.")
+        _check_writable(path)
     if len(set(files)) != len(files):
         raise SettingsError("The same output file is named twice.")
+
+
+def _check_writable(path: Path) -> None:
+    """By a file that is gone again: what a folder's mode says is not what every file system does."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent, prefix=f".{path.name[:50]}."):
+            pass
+    except OSError as error:
+        message = f"{path} cannot be written: {error.strerror}. Name a file in another folder."
+        raise SettingsError(message) from error

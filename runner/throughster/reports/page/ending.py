@@ -64,15 +64,30 @@ _OF_CODE = {
 }
 _INTERRUPTED = Banner("Interrupted", "error", "The run was interrupted. What was done is here.")
 _UNFINISHED = Banner("Incomplete", "error", "The run was stopped before everything was asked to the end.")
+_SO_FAR = Banner("Passed", "pass", "All results in this file passed. It does not say whether the run came to its end.")
 _CANNOT_TELL = Banner(
     "Cannot tell", "flaky", "Nothing shows that this is worse, but with so few repeats a drop that matters could hide."
 )
 
 
-def banner(ending: Ending, index: Index) -> Banner:
-    """From the exit code where there is one, else from the results alone."""
+def banner(ending: Ending, index: Index, *, is_whole: bool = True) -> Banner:
+    """From the exit code where there is one, else from the results alone.
+
+    `is_whole`: whether it is known what the run was to ask, so that what is missing is seen.
+    """
+    found = _banner(ending, index)
+    if index.unasked:
+        count = sum(index.unasked.values())
+        told = "1 question was" if count == 1 else f"{count:,} questions were"
+        return replace(found, sentence=f"{found.sentence} {told} not asked.")
+    if found is _OF_CODE[0] and not is_whole:
+        return _SO_FAR
+    return found
+
+
+def _banner(ending: Ending, index: Index) -> Banner:
     code = ending.exit_code
-    if code is None and index.statuses["skipped"]:
+    if code is None and (index.statuses["skipped"] or index.unasked):
         return _UNFINISHED
     verdicts = {comparison.verdict for comparison in ending.comparisons}
     failing = sum(not entry.is_passing for entry in index.entries)

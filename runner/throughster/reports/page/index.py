@@ -16,7 +16,7 @@ import orjson
 
 from throughster.regression.cases import NO_EVIDENCE, CaseKey, newest_first
 from throughster.regression.groups import MOST_VALUES
-from throughster.reports.folded import case_of
+from throughster.reports.folded import case_of, missing_of
 from throughster.running.cases import Repeats
 from throughster.running.hashes import HashSet
 from throughster.running.result import STATUSES
@@ -107,6 +107,7 @@ class CheckCount:
 class Index:
     """All cases of a file, in the order of the specs, rows and labels. `skipped`: tests left out, with the reason.
 
+    `unasked`: what the plans ask for and nothing stands of, and how many results; rows have no id.
     `checks`: by metric where the spec names one, else by type. `down`: results that failed through the provider.
     """
 
@@ -119,6 +120,7 @@ class Index:
     cached: int = 0
     down: int = 0
     skipped: Mapping[str, str] = field(default_factory=dict)
+    unasked: Mapping[CaseKey, int] = field(default_factory=dict)
 
     @property
     def specs(self) -> list[str]:
@@ -165,6 +167,7 @@ class _Reading:
     """An index while it is read."""
 
     def __init__(self, plans: Sequence[Plan], pass_rate: float) -> None:
+        self._plans = {plan.name: plan for plan in plans}
         self._order = {plan.name: n for n, plan in enumerate(plans)}
         self._rows: dict[tuple[str, str], Row] = {
             (plan.name, row.id): row for plan in plans for row in plan.cases or ()
@@ -203,6 +206,8 @@ class _Reading:
         row = self._rows.get((key.spec, key.id))
         if row is not None:
             return case_of(row, asked)
+        if (plan := self._plans.get(key.spec)) is not None:
+            asked = max(asked, plan.repeat)
         if asked not in self._cases:
             self._cases[asked] = case_of(None, asked, self._pass_rate)
         return self._cases[asked]
@@ -228,11 +233,24 @@ class _Reading:
     def finish(self) -> Index:
         for entry in self._entries.values():
             entry.settle(self._case(entry.key, entry.asked), self._variables.grouping(entry.variables))
+        self._index.unasked = self._unasked()
         order = self._order
         self._index.entries = sorted(
             self._entries.values(), key=lambda e: (order.get(e.key.spec, 0), e.key.spec, e.row, e.key.label)
         )
         return self._index
+
+    def _unasked(self) -> dict[CaseKey, int]:
+        found: dict[CaseKey, int] = {}
+        for name, plan in self._plans.items():
+            keys = [CaseKey(name, row.id, label) for row in plan.cases or () for label in plan.labels]
+            found |= {key: 1 for key in keys if key not in self._entries}
+            if plan.cases is None:
+                asked: Counter[str] = Counter()
+                for key, entry in self._entries.items():
+                    asked[key.label] += entry.asked if key.spec == name else 0
+                found |= {CaseKey(name, "", label): count for label, count in missing_of(plan, asked).items()}
+        return found
 
 
 class _Variables:
