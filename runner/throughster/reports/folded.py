@@ -111,7 +111,7 @@ def _unasked(plan: Plan, groups: Mapping[tuple[str, str], list[dict[str, Any]]])
     """What has no line: an error each, with the reason that others give who were not asked either."""
     lines = (line for group in groups.values() for line in group if line["status"] == "skipped")
     stops = (line["error"]["message"] for line in lines if (line["error"] or {}).get("type") in _STOPS)
-    reason = f"was not asked: {next(stops, 'the run was interrupted')}"
+    reason = f"was not asked: {next(stops, 'the run was stopped')}"
     for row in plan.cases or ():
         for label in plan.labels:
             if (row.id, label) not in groups:
@@ -174,7 +174,7 @@ def _fold(lines: list[dict[str, Any]], row: Row | None, repeat: int) -> Folded:
     checks = [check["type"] for check in shown["checks"] if not check["passed"]]
     reasons = list(dict.fromkeys(reason_of(line) for line in bad))
     if verdict == "error" and len(lines) < case.repeat:
-        reasons.append(f"was asked {len(lines)} of {case.repeat} times: the run was interrupted")
+        reasons.append(f"was asked {len(lines)} of {case.repeat} times: the run was stopped")
     return Folded(
         id=shown["id"],
         label=shown["label"],
