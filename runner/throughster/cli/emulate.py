@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from throughster.cli.numbers import FiniteRange
 from throughster.emulator import DialectName, Options, load_answers, parse_fault, parse_latency, serve
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["emulate"]
 
 _AT_LEAST_ONE = click.IntRange(1)
-_ABOVE_ZERO = FiniteRange(0, min_open=True)
+_ABOVE_ZERO = click.FloatRange(0, min_open=True)
 
 
 def _parsed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -76,7 +75,7 @@ def _sentence(error: ValueError) -> str:
 @click.option("--tokens-per-minute", type=_AT_LEAST_ONE, help="Tokens that each key may use of a model.")
 @click.option(
     "--rate-window-s",
-    type=FiniteRange(0, 60, min_open=True),
+    type=click.FloatRange(0, 60, min_open=True),
     default=60.0,
     metavar="S",
     help="At most what S seconds allow goes at once; 60 by default.",
