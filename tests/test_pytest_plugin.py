@@ -63,6 +63,13 @@ def test_items_are_chosen_as_pytest_does(project, options, passed):
     assert "2 deselected" in told
 
 
+def test_only_what_failed_is_run_again(project):
+    run(project, "-p", "cacheprovider")
+    code, told = run(project, "-p", "cacheprovider", "--lf", "-v")
+    assert (code, "::bad FAILED" in told, "::good" in told) == (1, True, False)
+    assert "1 failed" in told
+
+
 def test_several_processes_and_junit(project):
     code, told = run(project, "-n", "2", "--junitxml=junit.xml")
     assert (code, "1 failed, 1 passed, 1 skipped" in told) == (1, True)
