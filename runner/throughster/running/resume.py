@@ -9,7 +9,7 @@ import tempfile
 from array import array
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
@@ -17,37 +17,37 @@ import throughster.errors as errors_module
 from throughster.errors import BadRequestError, ProviderError, SettingsError
 from throughster.running.hashes import HashMap, HashSet
 from throughster.running.journal import fsync_folder, lock_file
+from throughster.running.result import STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["ASKED_AGAIN", "Done", "is_provider_down", "lane_of", "newest_journal", "read_done", "tidy"]
 
 ASKED_AGAIN = frozenset({"error", "judge_error", "skipped"})
 """A row with such a status has no answer yet."""
 
-_ASKED_AGAIN = frozenset(status.encode() for status in ASKED_AGAIN)
 _CLOSING_BRACE = ord("}")
+_TAIL = 65536
 
 
 class Done:
     """The rows that are answered. `counts`: how many of each spec."""
 
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self._digests = HashMap()
-
-    def add(self, spec: str, row: str, lane: int, repeat: int, digest: int, *, answered: bool) -> None:
-        """Take the next line, from the newest to the oldest: the first that tells of a row is what became of it.
-
-        `lane`: see `lane_of`. `digest`: 0 where it has none.
-        """
-        answered = answered and digest != 0
-        if self._digests.put(hash((row, lane, repeat)), digest if answered else 0) and answered:
-            self.counts[spec] += 1
+    def __init__(self, heads: Iterable[_Head], expected: int) -> None:
+        """`heads`: from the newest to the oldest; the first that tells of a row is what became of it."""
+        counts: Counter[str] = Counter()
+        digests = HashMap(expected)
+        put = digests.put
+        for _, spec, key, digest, status in heads:
+            answered = digest != 0 and status not in ASKED_AGAIN
+            if put(key, digest if answered else 0) and answered:
+                counts[spec] += 1
+        self.counts = counts
+        self._digests = digests
 
     def has(self, row: str, lane: int, repeat: int, digest: int) -> bool:
-        """Whether this row was answered, when it was asked just this."""
+        """Whether this row was answered, when it was asked just this. `lane`: see `lane_of`."""
         return digest != 0 and self._digests.get(hash((row, lane, repeat))) == digest
 
 
@@ -65,7 +65,7 @@ def read_done(path: Path) -> Done:
     try:
         lock_file(file, path)
         _cut_torn_tail(file)
-        return _done_in(file, path)
+        return Done(_heads_backwards(file, path), _lines_about(file))
     finally:
         os.close(file)
 
@@ -92,12 +92,11 @@ def tidy(path: Path) -> tuple[Counter[str], int]:
     try:
         lock_file(file, path)
         statuses: Counter[str] = Counter()
-        seen, kept, dropped, provider_down = HashSet(), array("Q"), 0, 0
-        for data, start, end in _places_backwards(file):
-            line = _parsed(data, start, end, path)
-            if seen.add(hash((line["spec"], line["id"], line["label"], line["repeat"]))):
-                statuses[line["status"]] += 1
-                provider_down += is_provider_down(line)
+        seen, kept, dropped, provider_down = HashSet(_lines_about(file)), array("Q"), 0, 0
+        for start, _, key, _, status in _heads_backwards(file, path):
+            if seen.add(key):
+                statuses[status] += 1
+                provider_down += status == "error" and is_provider_down(_line_at(file, start))
                 kept.append(start)
             else:
                 dropped += 1
@@ -130,7 +129,7 @@ def _cut_torn_tail(file: int) -> None:
     """A line is whole when its newline is there; whatever follows the last one was being written."""
     end = size = os.fstat(file).st_size
     while end > 0:
-        start = max(0, end - 65536)
+        start = max(0, end - _TAIL)
         newline = os.pread(file, end - start, start).rfind(b"\n")
         if newline >= 0:
             end = start + newline + 1
@@ -141,34 +140,43 @@ def _cut_torn_tail(file: int) -> None:
         os.fsync(file)
 
 
+_STATUS = {status.encode(): status for status in STATUSES}
 _TEXT = rb'"[^"\\]*"'
 _HEAD = re.compile(  # with an escape in one of its texts, a line is parsed whole
     rb'\{"id":"([^"\\]*)",("spec":%b,"label":%b),"provider":%b,"model":(?:%b|null),"deployment":(?:%b|null),'
-    rb'"row":\d+,"repeat":(\d+),"digest":"([0-9a-f]{16})","status":"([a-z_]+)",' % ((_TEXT,) * 5)
+    rb'"row":\d+,"repeat":(\d+),"digest":"([0-9a-f]{16})","status":"(%b)",' % (*(_TEXT,) * 5, b"|".join(_STATUS))
 )
 
 
-def _done_in(file: int, path: Path) -> Done:
-    """Reads no more of a line than its head, where it can: a third of the time that parsing all of it takes."""
-    done = Done()
+_Head: TypeAlias = tuple[int, str, int, int, str]
+"""What a line begins with: where it stands, its spec, its key (see `Done.has`), its digest, its status."""
+
+
+def _heads_backwards(file: int, path: Path) -> Iterator[_Head]:
+    """The last line first. Reads no more of a line than its head, where it can: a third of the time for all of it."""
     lanes: dict[bytes, tuple[str, int]] = {}
-    match, add = _HEAD.match, done.add
+    match = _HEAD.match
     for data, start, end in _places_backwards(file):
         found = match(data, start, end)
         if found is None or data[end - 2] != _CLOSING_BRACE:
             line = _parsed(data, start, end, path)
-            lane = lane_of(line["spec"], line["label"])
-            digest, status = int(line.get("digest") or "0", 16), line["status"]
-            add(line["spec"], line["id"], lane, line["repeat"], digest, answered=status not in ASKED_AGAIN)
+            key = hash((line["id"], lane_of(line["spec"], line["label"]), line["repeat"]))
+            yield start, line["spec"], key, int(line.get("digest") or "0", 16), line["status"]
             continue
-        row, names, repeat, hexed, state = found.groups()
+        row, names, repeat, digest, status = found.groups()
         try:
             spec, lane = lanes[names]
         except KeyError:
             line = orjson.loads(b"{%b}" % names)
             spec, lane = lanes[names] = line["spec"], lane_of(line["spec"], line["label"])
-        add(spec, row.decode(), lane, int(repeat), int(hexed, 16), answered=state not in _ASKED_AGAIN)
-    return done
+        yield start, spec, hash((row.decode(), lane, int(repeat))), int(digest, 16), _STATUS[status]
+
+
+def _lines_about(file: int) -> int:
+    """How many lines the file has, guessed from its last ones."""
+    size = os.fstat(file).st_size
+    tail = os.pread(file, _TAIL, max(0, size - _TAIL))
+    return tail.count(b"\n") * size // max(1, len(tail))
 
 
 def _places_backwards(file: int) -> Iterator[tuple[mmap.mmap, int, int]]:
@@ -202,6 +210,12 @@ def _parsed(data: mmap.mmap, start: int, end: int, path: Path) -> dict[str, Any]
         ) from error
     assert isinstance(value, dict)
     return value
+
+
+def _line_at(file: int, start: int) -> dict[str, Any]:
+    with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data:
+        line: dict[str, Any] = orjson.loads(data[start : data.find(b"\n", start)])
+    return line
 
 
 def _rewrite(file: int, path: Path, starts: Iterator[int]) -> None:

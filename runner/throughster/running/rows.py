@@ -122,6 +122,13 @@ class Rows:
         total = self._data_count * len(self._cells)
         return min(total, *(n for n in (self._choice.sample, self._choice.limit, total) if n is not None))
 
+    @property
+    def _expected(self) -> int:
+        """About how many rows the data and the matrix make."""
+        if self._data is None:
+            return len(self._cells)
+        return (self._data_count or self._data.estimate_total() or 0) * len(self._cells)
+
     def __iter__(self) -> Iterator[Row]:
         rows: Iterator[Row] = self._all()
         if self._choice.patterns:
@@ -134,7 +141,7 @@ class Rows:
         return rows if count == 1 else itertools.islice(rows, n, None, count)
 
     def _all(self) -> Iterator[Row]:
-        ids = RowIds()
+        ids = RowIds(self._expected)
         for index, values in enumerate(self._values()):
             content = content_hash(values)
             yield Row(index, ids.add(content), values, content)
@@ -171,15 +178,18 @@ def content_hash(values: Mapping[str, Any]) -> int:
 
 
 class RowIds:
-    """Ids from content: the hash, and `-k` for the k-th row with the same content."""
+    """Ids from content: the hash, and `-k` for the k-th row with the same content.
 
-    def __init__(self) -> None:
-        self._seen = HashSet()
+    `expected`: about how many rows there are. Memory for them is taken at once, so that it stays where it is.
+    """
+
+    def __init__(self, expected: int = 0) -> None:
+        self._is_new = HashSet(expected).add
         self._again: dict[int, int] = {}
 
     def add(self, number: int) -> str:
         """The id of a row whose content has this hash."""
-        if self._seen.add(number):
+        if self._is_new(number):
             return f"{number:016x}"
         count = self._again[number] = self._again.get(number, 1) + 1
         return f"{number:016x}-{count}"
