@@ -63,7 +63,7 @@ def through(*toxics, way="call", endpoint="chat/completions", seed=0, **options)
                 except errors.ProviderError as caught:
                     error = caught
                 took_s = time.perf_counter() - begun
-                assert client._transport._session().connector._acquired == set()
+                assert (await client._transport._session()).connector._acquired == set()
                 assert client._senders[asyncio.get_running_loop()].admission.gate.in_flight == 0
             async with asyncio.timeout(10):
                 await proxy.all_closed()
@@ -188,7 +188,7 @@ def test_many_at_once_on_a_bad_network_all_get_their_answers():
                 asks = [{"messages": [{"role": "user", "content": f"Number {n}"}]} for n in range(40)]
                 responses = await client.batch_call(asks)
                 expected = [(await client.call(ask)).content for ask in asks]
-                assert client._transport._session().connector._acquired == set()
+                assert (await client._transport._session()).connector._acquired == set()
             return [response.content for response in responses], expected
 
     answers, expected = asyncio.run(scenario())

@@ -60,7 +60,7 @@ async def asked(api_base, *, streamed, **options):
             outcome = Outcome(response.content, response.retry_stats.attempts, texts)
         except ProviderError as error:
             outcome = Outcome(error, error.attempts, texts)
-        assert client._transport._session().connector._acquired == set()
+        assert (await client._transport._session()).connector._acquired == set()
         assert client._senders[asyncio.get_running_loop()].admission.gate.in_flight == 0
     return outcome
 

@@ -215,7 +215,7 @@ def test_leaving_a_stream_early_frees_its_connection(serving):
                 async with transport.stream("POST", URL(origin), {}, b"{}", Timeout()) as reply:
                     async for _ in reply.chunks():
                         break
-            connector = transport._session().connector
+            connector = (await transport._session()).connector
             held = len(connector._acquired)
             await transport.close()
         return held

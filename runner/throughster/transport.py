@@ -7,6 +7,8 @@ not kept, and no reply grows beyond a bound.
 from __future__ import annotations
 
 import asyncio
+import functools
+import math
 import os
 import ssl
 import weakref
@@ -149,14 +151,16 @@ class Transport:
         weakref.finalize(self, _let_go, self._sessions, self._pid).atexit = False
         weakref.finalize(self, _drop_ended, self._sessions)
 
-    def _session(self) -> aiohttp.ClientSession:
-        if (
-            self._pid != os.getpid()
-        ):  # after a fork the sockets are the parent's: kept, so that nothing closes them here
+    async def _session(self) -> aiohttp.ClientSession:
+        if self._pid != os.getpid():  # after a fork the sockets are the parent's: kept, so that nothing closes them
             self._parents.append(self._sessions)
             self._begin()
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
+        if session is None:
+            for ended in take_ended(self._sessions):
+                await ended.close()
+            session = self._sessions.get(loop)
         if session is None or session.closed:
             session = self._sessions[loop] = aiohttp.ClientSession(
                 connector=_Connector(
@@ -176,10 +180,8 @@ class Transport:
     ) -> Reply:
         """One request, its whole reply. Raises RequestTimeoutError or TransportError; a status is not an error here."""
         try:
-            async with (
-                asyncio.timeout(timeout.total_s),
-                await self._request(method, url, headers, body, timeout) as response,
-            ):
+            clocks = _clocks(timeout.total_s, timeout.connect_s)
+            async with await self._request(method, url, headers, body, timeout, clocks) as response:
                 return Reply(response.status, response.headers, await _read(response))
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             raise translate(error, url, timeout) from error
@@ -192,7 +194,8 @@ class Transport:
         began_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(min(timeout.first_token_s, timeout.total_s)):
-                response = await self._request(method, url, headers, body, timeout)
+                clocks = _clocks(None, timeout.connect_s)
+                response = await self._request(method, url, headers, body, timeout, clocks)
         except TimeoutError as error:
             if isinstance(error, aiohttp.ConnectionTimeoutError):
                 raise translate(error, url, timeout) from error
@@ -209,21 +212,25 @@ class Transport:
             reply.close()
 
     async def _request(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, timeout: Timeout
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout: Timeout,
+        clocks: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         """The reply's head. Raises TransportError with `stale_connection` where a kept-alive connection had ended."""
         _is_fresh.set(False)
-        if asyncio.get_running_loop() not in self._sessions:
-            for ended in take_ended(self._sessions):
-                await ended.close()
+        session = await self._session()
         try:
-            return await self._session().request(
+            return await session.request(
                 method,
                 url,
                 headers=headers,
                 data=body,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None, connect=timeout.connect_s),
+                timeout=clocks,
             )
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             if _is_fresh.get() or isinstance(error, aiohttp.ClientConnectorError):
@@ -261,6 +268,11 @@ def take_ended(places: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _T])
     """Take out what belongs to event loops that are closed; it holds its loop, and so would stay for ever."""
     loops = [loop for ref in places.keyrefs() if (loop := ref()) is not None and loop.is_closed()]
     return [place for loop in loops if (place := places.pop(loop, None)) is not None]
+
+
+@functools.lru_cache
+def _clocks(total_s: float | None, connect_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total_s, connect=connect_s, ceil_threshold=math.inf)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -183,7 +183,7 @@ def test_leaving_early_frees_the_connection_and_the_place(serving):
                         async for _ in stream:
                             break
                 sender = await client.open()
-                return sender.admission.gate.in_flight, len(client._transport._session().connector._acquired)
+                return sender.admission.gate.in_flight, len((await client._transport._session()).connector._acquired)
 
     assert asyncio.run(scenario()) == (0, 0)
 

@@ -99,7 +99,7 @@ class Calls(ABC):
             if response.finish_reason == "content_filter":
                 raise content_filter_error(response)
             if not is_for_functions(response, fields, functions):
-                return replace(response, usage=usage, retry_stats=RetryStats(sends))
+                return response if n == 0 else replace(response, usage=usage, retry_stats=RetryStats(sends))
             messages = [*messages, tool_message(response), *await run_tools(response, functions)]
             if n == 0 and fields.get("tool_choice", "auto") != "auto":
                 question = await self.question({**fields, "tool_choice": "auto"})  # or it could never answer

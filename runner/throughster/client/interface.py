@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import marshal
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,6 +41,7 @@ __all__ = ["Interface"]
 
 
 _NOWHERE = "http://127.0.0.1"  # of a played tape: nothing is sent there
+_QUESTIONS_KEPT = 32
 
 
 class Interface(Calls):
@@ -168,7 +170,7 @@ class Interface(Calls):
         if choices:
             fields = {**fields, **self.provider.choice_fields(choices, await sender.wire.server_version())}
         if schema is None and not tools:
-            return Question(sender, fields, stream=stream)
+            return _plain_question(sender, fields, stream=stream)
         check_strategy(strategy)
         strategies = self.provider.strategies if strategy == "auto" else (strategy,)
         if "guided" in strategies and _takes_guided_json(await sender.wire.server_version()):
@@ -294,6 +296,20 @@ class Interface(Calls):
     def __setstate__(self, state: dict[str, Any]) -> None:
         address = _with_borrowed_key(state["address"])
         self.__init__(**{**state, "address": address})  # type: ignore[misc]  # a copy is made as the original was
+
+
+def _plain_question(sender: Sender, fields: Mapping[str, Any], *, stream: bool) -> Question:
+    """A question without a form. Most calls of a client differ in their messages alone: the last questions are kept."""
+    try:
+        key = marshal.dumps((dict(fields), stream), 2)  # unlike JSON it tells 1 from True, and NaN from null
+    except ValueError:  # a value of a type of its own
+        return Question(sender, fields, stream=stream)
+    question = sender.questions.get(key)
+    if question is None:
+        if len(sender.questions) >= _QUESTIONS_KEPT:
+            sender.questions.clear()
+        question = sender.questions[key] = Question(sender, fields, stream=stream)
+    return question
 
 
 def _cache(cache: Cache | str | None) -> Cache | None:

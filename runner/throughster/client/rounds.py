@@ -61,8 +61,10 @@ def _check_fields(fields: Mapping[Any, Any]) -> None:
 
 def is_for_functions(response: Response, fields: Mapping[str, Any], functions: Mapping[str, Tool]) -> bool:
     """Whether the answer's calls can all be run here; a call of another tool is the caller's to make."""
+    if not (functions and response.tool_calls):
+        return False
     others = {tool.name for tool in fields.get("tools") or ()} - functions.keys()
-    return bool(functions and response.tool_calls) and not any(call.name in others for call in response.tool_calls)
+    return not any(call.name in others for call in response.tool_calls)
 
 
 async def run_tools(response: Response, functions: Mapping[str, Tool]) -> list[Message]:

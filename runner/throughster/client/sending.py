@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from throughster.client.course import Kind
     from throughster.client.learning import Learned
+    from throughster.client.question import Question
     from throughster.client.wire import Place
     from throughster.emulator import Answers
     from throughster.exchanges import Cache, Streamed
@@ -63,6 +64,7 @@ class Sender:
         self.address = address
         self.retry = retry
         self.dialect = dialect
+        self.questions: dict[bytes, Question] = {}
         self.wire = Wire(
             provider,
             address,

@@ -74,7 +74,9 @@ def parse_response(body: bytes, **about: Any) -> Response:
     try:
         raw = read_json(body)
         choices = raw["choices"]
-        choice = next((c for c in choices if not c.get("index")), choices[0])
+        choice = choices[0]
+        if choice.get("index"):
+            choice = next((c for c in choices if not c.get("index")), choice)
         if choice.get("finish_reason") == "error":  # Mistral's way to fail under status 200
             message = "The provider ended the answer with an error (finish_reason `error`)."
             raise ServerError(message, http_status=200)
