@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from throughster.client.reading import typed
 from throughster.errors import ContextLengthError, QuotaError, RateLimitError, ServerError, StreamError, TransportError
 from throughster.providers.chat import Assembler, parse_response
 from throughster.sse import EventParser
@@ -30,10 +31,13 @@ def load(name, line=0):
 
 def stream(name):
     """The assembler after a recorded stream, and every delta on the way."""
-    assembler, deltas = Assembler(), []
-    for event in EventParser().feed((WIRE / name).read_bytes()):
-        deltas += assembler.feed(event.data, event.event)
-    return assembler, deltas
+    assembler = Assembler()
+    pieces = assembler.feed(EventParser().feed((WIRE / name).read_bytes()))
+    return assembler, [typed(piece) for piece in pieces]
+
+
+def feed(assembler, data):
+    return assembler.feed([(data, "message", "")])
 
 
 def test_a_text_answer():
@@ -174,7 +178,7 @@ def test_vllm_error_event_before_done():
 def feed_calls(*pieces):
     assembler = Assembler()
     for piece in pieces:
-        assembler.feed(json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": piece}}]}).encode())
+        feed(assembler, json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": piece}}]}).encode())
     return [(c.id, c.name, c.arguments) for c in assembler.response().tool_calls]
 
 
@@ -214,16 +218,16 @@ def test_parallel_calls_in_one_piece_without_index_or_id_are_told_apart_by_place
 )  # fmt: skip
 def test_an_error_in_a_stream_is_what_its_code_says(error, kind):
     with pytest.raises(kind):
-        Assembler().feed(json.dumps({"error": {"message": "m", **error}}).encode())
+        feed(Assembler(), json.dumps({"error": {"message": "m", **error}}).encode())
 
 
 def test_other_choices_are_left_alone():
     assembler = Assembler()
-    assembler.feed(b'{"choices":[{"index":1,"delta":{"content":"no"}},{"index":0,"delta":{"content":"yes"}}]}')
+    feed(assembler, b'{"choices":[{"index":1,"delta":{"content":"no"}},{"index":0,"delta":{"content":"yes"}}]}')
     assert assembler.text == "yes"
 
 
 @pytest.mark.parametrize("data", [b"not json", b"[1]", b"7"])
 def test_an_event_that_is_no_object_is_an_error(data):
     with pytest.raises(StreamError, match="no JSON object"):
-        Assembler().feed(data)
+        feed(Assembler(), data)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from throughster.client.course import Kind
     from throughster.client.forms import Form
     from throughster.client.sending import OnDelta
-    from throughster.types import Attempt, Delta, Message, Response
+    from throughster.types import Attempt, Message, Piece, Response
 
 __all__ = ["LoadBalancer"]
 
@@ -216,7 +216,7 @@ class _BalancedQuestion(Question):
         *,
         retry: Retry | None = None,
         watch: Watch | None = None,
-    ) -> AsyncGenerator[list[Delta] | Response, None]:
+    ) -> AsyncGenerator[list[Piece] | Response, None]:
         """See `Question.stream`; another client takes over only before the first event."""
         sends = [] if sends is None else sends
         rounds, watch = _Rounds(self._balancer, retry, sends), _impatient(watch)

@@ -6,7 +6,7 @@ Source: WHATWG HTML, section 9.2.6 "Interpreting an event stream". Lines end in 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TypeAlias
 
 from throughster.errors import StreamError
 
@@ -14,13 +14,8 @@ __all__ = ["Event", "EventParser"]
 
 _BOM = b"\xef\xbb\xbf"
 
-
-class Event(NamedTuple):
-    """One event. `data` is the raw bytes, lines joined by LF; invalid UTF-8 is the reader's to replace."""
-
-    data: bytes
-    event: str = "message"
-    id: str = ""
+Event: TypeAlias = tuple[bytes, str, str]
+"""Data, name, id. The data are raw bytes, lines joined by LF; invalid UTF-8 is the reader's to replace."""
 
 
 class EventParser:
@@ -34,11 +29,8 @@ class EventParser:
         self._max_event_bytes = max_event_bytes
         self._at_start = True
         self._after_cr = False
-        self._fragments: list[bytes] = []  # a line that is not complete yet; joined once, when its end arrives
-        self._fragments_size = 0
-        self._data: list[bytes] = []
-        self._data_size = 0
-        self._event = ""
+        self._pending: list[bytes] = []  # an event that is not complete yet; joined once, when its end arrives
+        self._pending_size = 0
         self._id = ""
 
     def feed(self, chunk: bytes) -> list[Event]:
@@ -52,16 +44,23 @@ class EventParser:
         if b"\r" in chunk:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if b"\n" not in chunk:
+        if b"\n\n" not in chunk and not (
+            chunk.startswith(b"\n") and self._pending and self._pending[-1].endswith(b"\n")
+        ):
             self._keep(chunk)
             return []
-        if self._fragments:
-            chunk = b"".join((*self._fragments, chunk))
-            self._fragments.clear()
-            self._fragments_size = 0
-        lines = chunk.split(b"\n")
-        self._keep(lines.pop())
-        return self._events(lines)
+        if self._pending:
+            chunk = b"".join((*self._pending, chunk))
+            self._forget()
+        blocks = chunk.split(b"\n\n")
+        self._keep(blocks.pop())
+        events: list[Event] = []
+        for block in blocks:
+            if block.startswith(b"data: ") and b"\n" not in block:
+                events.append((block[6:], "message", self._id))
+            else:
+                self._read(block, events)
+        return events
 
     def finish(self) -> Event | None:
         """What the end of the stream left unfinished, as if it had ended properly.
@@ -69,60 +68,46 @@ class EventParser:
         The format drops such an event; some servers end `data: [DONE]` without the closing blank line, so the reader
         may want to look at it.
         """
-        events = self._events([b"".join(self._fragments), b""])
-        self._fragments.clear()
+        events: list[Event] = []
+        self._read(b"".join(self._pending), events)
+        self._forget()
         return events[0] if events else None
 
-    def _events(self, lines: list[bytes]) -> list[Event]:
-        events = []
-        data = self._data
-        for line in lines:
-            if line.startswith(b"data: "):
-                data.append(line[6:])
-                self._data_size += len(line)
-            elif not line:
-                if data:
-                    payload = data[0] if len(data) == 1 else b"\n".join(data)
-                    events.append(Event(payload, self._event or "message", self._id))
-                    data.clear()
-                    self._data_size = 0
-                self._event = ""
-            else:
-                self._field(line)
-        if self._data_size > self._max_event_bytes:
-            self._too_large()
-        return events
-
-    def _field(self, line: bytes) -> None:
-        name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
-        if name == b"data":
-            self._data.append(value)
-            self._data_size += len(line)
-        elif name == b"event":
-            self._event = value.decode("utf-8", "replace")
-        elif name == b"id":
-            if b"\0" not in value:
-                self._id = value.decode("utf-8", "replace")
-        elif name == b"retry" and value.isdigit():  # of bytes: ASCII digits only
-            self.retry_ms = int(value[:18])
+    def _read(self, block: bytes, events: list[Event]) -> None:
+        data, event = [], ""
+        for line in block.split(b"\n"):
+            name, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if name == b"data":
+                data.append(value)
+            elif name == b"event":
+                event = value.decode("utf-8", "replace")
+            elif name == b"id":
+                if b"\0" not in value:
+                    self._id = value.decode("utf-8", "replace")
+            elif name == b"retry" and value.isdigit():  # of bytes: ASCII digits only
+                self.retry_ms = int(value[:18])
+        if data:
+            events.append((b"\n".join(data), event or "message", self._id))
 
     def _keep(self, piece: bytes) -> None:
         if piece:
-            self._fragments.append(piece)
-            self._fragments_size += len(piece)
-            if self._fragments_size > self._max_event_bytes:
-                self._too_large()
+            self._pending.append(piece)
+            self._pending_size += len(piece)
+            if self._pending_size > self._max_event_bytes:
+                raise StreamError(
+                    f"The stream holds an event of more than {self._max_event_bytes:,} bytes.", retryable=False
+                )
+
+    def _forget(self) -> None:
+        self._pending.clear()
+        self._pending_size = 0
 
     def _skip_bom(self, chunk: bytes) -> bytes:
-        chunk = b"".join((*self._fragments, chunk))
-        self._fragments.clear()
-        self._fragments_size = 0
+        chunk = b"".join((*self._pending, chunk))
+        self._forget()
         if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
             self._keep(chunk)  # too short to tell
             return b""
         self._at_start = False
         return chunk.removeprefix(_BOM)
-
-    def _too_large(self) -> None:
-        raise StreamError(f"The stream holds an event of more than {self._max_event_bytes:,} bytes.", retryable=False)

@@ -380,3 +380,45 @@ def test_direct_initialisation_without_key_or_model(serving):
         False,
         False,
     )
+
+
+def test_calls_alike_but_for_their_messages_are_sent_as_they_are(serving):
+    """The question of an earlier call is used again only where every field is the same, to the type."""
+    handler = scripted(OK)
+    fields = [
+        {"stop": ["a"]},
+        {"seed": 1},
+        {"stop": ["a"]},
+        {"seed": True},
+        {"seed": 1.0},
+        {"stop": ["b"]},
+        {"seed": 1},
+    ]
+
+    async def scenario():
+        async with serving(handler) as origin, OpenAiInterface(api_base=f"{origin}/v1", model_name="m") as client:
+            for n, each in enumerate(fields):
+                await client.call({"messages": [{"role": "user", "content": str(n)}], **each})
+            await client.call({"messages": REQUEST["messages"], "temperature": None})
+            with pytest.raises(errors.RequestError, match="`temperature` must be a number"):
+                await client.call({"messages": REQUEST["messages"], "temperature": float("nan")})
+
+    asyncio.run(scenario())
+    bodies = [body for _, _, body in handler.seen]
+    assert [body["messages"][0]["content"] for body in bodies[:-1]] == [str(n) for n in range(len(fields))]
+    sent = [{name: body[name] for name in ("stop", "seed") if name in body} for body in bodies]
+    assert [repr(each) for each in sent[:-1]] == [repr(each) for each in fields]
+
+
+def test_a_list_changed_between_two_calls_is_sent_as_it_is_then(serving):
+    handler = scripted(OK)
+    stop = ["a"]
+
+    async def scenario():
+        async with serving(handler) as origin, OpenAiInterface(api_base=f"{origin}/v1", model_name="m") as client:
+            await client.call({**REQUEST, "stop": stop})
+            stop.append("b")
+            await client.call({**REQUEST, "stop": stop})
+
+    asyncio.run(scenario())
+    assert [body["stop"] for _, _, body in handler.seen] == [["a"], ["a", "b"]]

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from throughster import errors
+from throughster.client.reading import typed
 from throughster.providers import DIALECTS, PROVIDERS
 from throughster.types import FinishDelta, ReasoningDelta, TextDelta, ToolCall, ToolCallDelta, Usage, UsageDelta
 
@@ -129,10 +130,9 @@ def test_a_failed_answer_is_an_error():
 
 
 def feed(*events):
-    assembler, deltas = RESPONSES.assembler(), []
-    for event in events:
-        deltas += assembler.feed(json.dumps(event).encode(), event["type"])
-    return assembler, deltas
+    assembler = RESPONSES.assembler()
+    pieces = assembler.feed([(json.dumps(event).encode(), event["type"], "") for event in events])
+    return assembler, [typed(piece) for piece in pieces]
 
 
 def test_a_stream_gives_the_same_deltas_as_chat():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from throughster.client.reading import typed
 from throughster.errors import (
     AnswerError,
     BadRequestError,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from throughster.client.forms import Form
     from throughster.client.sending import OnDelta, Sender
     from throughster.limits import Watch
-    from throughster.types import Attempt, Delta, Message, Response, Retry, Usage
+    from throughster.types import Attempt, Message, Piece, Response, Retry, Usage
 
     MakeForm = Callable[[str], Form]
 
@@ -165,7 +166,7 @@ class Question:
         *,
         retry: Retry | None = None,
         watch: Watch | None = None,
-    ) -> AsyncGenerator[list[Delta] | Response, None]:
+    ) -> AsyncGenerator[list[Piece] | Response, None]:
         """The deltas as they arrive, a list at a time; the last item is the whole Response. `retry`: as in `once`."""
         sends = [] if sends is None else sends
         while True:
@@ -248,7 +249,7 @@ class Question:
                     response = item
                 elif on_delta is not None:
                     for delta in item:
-                        on_delta(delta)
+                        on_delta(typed(delta))
         return response
 
 

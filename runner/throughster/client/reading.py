@@ -15,20 +15,24 @@ if TYPE_CHECKING:
 
     from throughster.exchanges import Streamed
     from throughster.providers.dialect import Assembler
-    from throughster.sse import Event
-    from throughster.types import Delta, Response
+    from throughster.types import Delta, Piece, Response
 
-__all__ = ["TOKENS", "deltas_of", "read_deltas"]
+__all__ = ["TOKENS", "deltas_of", "read_deltas", "typed"]
 
-TOKENS = (TextDelta, ReasoningDelta, ToolCallDelta)
-"""Deltas that carry something of the answer."""
+TOKENS = (str, ReasoningDelta, ToolCallDelta)
+"""Pieces that carry something of the answer."""
 _PINGS = ("message", "ping", "keepalive")
 """Events of these names, or of none, show that the answer goes on only by what they bring."""
 
 
-def deltas_of(response: Response) -> list[Delta]:
+def typed(delta: Piece) -> Delta:
+    """A piece of text as the delta that it is."""
+    return TextDelta(delta) if isinstance(delta, str) else delta
+
+
+def deltas_of(response: Response) -> list[Piece]:
     """A whole answer as the deltas that its stream would have had."""
-    deltas: list[Delta] = [TextDelta(response.content)] if response.content else []
+    deltas: list[Piece] = [response.content] if response.content else []
     for n, call in enumerate(response.tool_calls):
         deltas.append(ToolCallDelta(n, call.id, call.name, as_text(call.arguments)))
     if response.finish_reason:
@@ -40,7 +44,7 @@ def deltas_of(response: Response) -> list[Delta]:
 
 async def read_deltas(
     reply: Streamed, assembler: Assembler, pieces: list[bytes] | None = None
-) -> AsyncGenerator[list[Delta], None]:
+) -> AsyncGenerator[list[Piece], None]:
     """The deltas of a stream, a list for each piece that brought events; `pieces` gets the bytes.
 
     Raises StreamError when it ends too early; every error has the text that had arrived as its `partial`.
@@ -54,28 +58,19 @@ async def read_deltas(
             events = parser.feed(chunk)
             if not events:
                 continue
-            deltas = _feed(assembler, events)
+            deltas = assembler.feed(events)
             yield deltas
             if assembler.done:
                 await reply.drain()
                 break
-            if deltas or not has_begun or assembler.complete or any(event.event not in _PINGS for event in events):
+            if deltas or not has_begun or assembler.complete or any(event not in _PINGS for _, event, _ in events):
                 reply.progress()
             has_begun = True
         if not assembler.complete and (last := parser.finish()) is not None:
-            yield assembler.feed(last.data, last.event)
+            yield assembler.feed([last])
         if not assembler.complete:
             missing = "[DONE] came without one" if assembler.done else "no finish reason, no [DONE]"
             raise StreamError(f"The stream ended before the answer did: {missing}.")
-
-
-def _feed(assembler: Assembler, events: list[Event]) -> list[Delta]:
-    deltas: list[Delta] = []
-    for event in events:
-        deltas += assembler.feed(event.data, event.event)
-        if assembler.done:
-            break
-    return deltas
 
 
 @contextmanager

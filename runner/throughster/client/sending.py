@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from throughster.reply import Reply
     from throughster.settings import Address
     from throughster.transport import Transport
-    from throughster.types import Attempt, Delta, Limits, Response, Retry, Timeout, Usage
+    from throughster.types import Attempt, Delta, Limits, Piece, Response, Retry, Timeout, Usage
 
     OnDelta: TypeAlias = Callable[[Delta], None]
 
@@ -144,7 +144,7 @@ class Sender:
         shown: bool = True,
         watch: Watch | None = None,
         most: int | None = None,
-    ) -> AsyncGenerator[list[Delta] | Response, None]:
+    ) -> AsyncGenerator[list[Piece] | Response, None]:
         """The deltas of the answer as they arrive, a list at a time; the last item is the whole Response.
 
         `shown`: the deltas reach somebody as they come, so that a stream that broke off after the first of them is not
@@ -161,7 +161,7 @@ class Sender:
 
     async def _stream_kept(
         self, cache: Cache, place: Place, body: bytes, course: Course, sends: tuple[Attempt, ...], *, shown: bool
-    ) -> AsyncGenerator[list[Delta] | Response, None]:
+    ) -> AsyncGenerator[list[Piece] | Response, None]:
         key = self._key(place, body)
         async with cache.turn(key) as kept:
             pieces: list[bytes] = []
@@ -185,7 +185,7 @@ class Sender:
 
     async def _stream(
         self, place: Place, body: bytes, course: Course, *, shown: bool, pieces: list[bytes] | None = None
-    ) -> AsyncGenerator[list[Delta] | Response, None]:
+    ) -> AsyncGenerator[list[Piece] | Response, None]:
         """`pieces`: gets the bytes of the answer."""
         while True:
             async with course:
@@ -203,7 +203,7 @@ class Sender:
 
     async def _read(
         self, reply: Streamed, course: Course, began_at: float, pieces: list[bytes] | None
-    ) -> AsyncGenerator[list[Delta] | Response, None]:
+    ) -> AsyncGenerator[list[Piece] | Response, None]:
         if reply.status != 200:
             raise self.wire.error(reply.status, reply.headers, await reply.read())
         if not reply.is_event_stream:

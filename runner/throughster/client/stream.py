@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from throughster.client.question import content_filter_error
+from throughster.client.reading import typed
 from throughster.errors import RequestError
-from throughster.types import TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 
     from throughster.client.question import Question
-    from throughster.types import Delta, Message, Response
+    from throughster.types import Delta, Message, Piece, Response
 
 __all__ = ["Stream"]
 
@@ -27,7 +27,7 @@ class Stream:
     def __init__(self, question: Callable[[], Awaitable[Question]], messages: list[Message]) -> None:
         self._question = question
         self._messages = messages
-        self._items: AsyncGenerator[list[Delta] | Response, None] | None = None
+        self._items: AsyncGenerator[list[Piece] | Response, None] | None = None
         self._response: Response | None = None
 
     @property
@@ -41,15 +41,15 @@ class Stream:
         """The deltas as they arrive: text, reasoning, refusal, tool calls, finish, usage."""
         async for deltas in self._arriving():
             for delta in deltas:
-                yield delta
+                yield typed(delta)
 
     async def _texts(self) -> AsyncIterator[str]:
         async for deltas in self._arriving():
             for delta in deltas:
-                if isinstance(delta, TextDelta):
-                    yield delta.text
+                if isinstance(delta, str):
+                    yield delta
 
-    async def _arriving(self) -> AsyncIterator[list[Delta]]:
+    async def _arriving(self) -> AsyncIterator[list[Piece]]:
         """What arrived together."""
         if self._items is not None:
             raise RequestError("A stream can be read once; call stream() again for another answer.")

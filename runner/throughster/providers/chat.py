@@ -18,7 +18,6 @@ from throughster.types import (
     RefusalDelta,
     Response,
     RetryStats,
-    TextDelta,
     ToolCall,
     ToolCallDelta,
     Usage,
@@ -26,11 +25,12 @@ from throughster.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from throughster.errors import ProviderError
     from throughster.providers.base import Provider
-    from throughster.types import Delta, Message
+    from throughster.sse import Event
+    from throughster.types import Message, Piece
 
 __all__ = ["Assembler", "Chat", "parse_response"]
 
@@ -167,8 +167,7 @@ def _is_whole(arguments: str) -> bool:
 class Assembler:
     """Puts the chunks of a stream together. Only the first choice is read.
 
-    `feed` takes one event's data and gives the deltas in it; `response` is the whole answer so far. `complete` tells
-    whether the stream may end here: a finish reason was seen, or `[DONE]` after something of an answer.
+    `complete`: the stream may end here, since a finish reason was seen, or `[DONE]` after something of an answer.
     """
 
     def __init__(self) -> None:
@@ -188,33 +187,35 @@ class Assembler:
     def text(self) -> str:
         return "".join(self._text)
 
-    def feed(self, data: bytes, event: str = "message") -> list[Delta]:
-        """Raises the provider's error when the event is one, StreamError when it is no JSON object."""
-        if data.startswith(b"[DONE]"):
-            self.done = True
-            self.complete = self.complete or bool(self._text or self._reasoning or self._refusal or self._calls)
-            return []
-        if not data.strip():
-            return []
-        try:
-            chunk = read_json(data)
-        except ValueError:
-            chunk = None
-        if not isinstance(chunk, dict):
-            raise StreamError(f"The stream holds an event that is no JSON object: {data[:200]!r}", partial=self.text)
-        if chunk.get("error") or event == "error":
-            raise self._error(data, chunk)
-        deltas: list[Delta] = []
-        if choices := chunk.get("choices"):
-            for choice in choices:
-                if not choice.get("index"):
-                    self._raw = chunk
-                    self._read_choice(choice, deltas)
-        if usage := chunk.get("usage"):
-            self._usage = parse_usage(usage)
-            deltas.append(UsageDelta(self._usage))
-        if model := chunk.get("model"):
-            self._model = model
+    def feed(self, events: Iterable[Event]) -> list[Piece]:
+        """See `dialect.Assembler.feed`. Raises StreamError when an event is no JSON object."""
+        deltas: list[Piece] = []
+        for data, event, _ in events:
+            try:
+                chunk = read_json(data)
+            except ValueError:
+                if data.startswith(b"[DONE]"):
+                    self.done = True
+                    self.complete |= bool(self._text or self._reasoning or self._refusal or self._calls)
+                    break
+                if not data.strip():
+                    continue
+                chunk = None
+            if not isinstance(chunk, dict):
+                message = f"The stream holds an event that is no JSON object: {data[:200]!r}"
+                raise StreamError(message, partial=self.text)
+            if chunk.get("error") or event == "error":
+                raise self._error(data, chunk)
+            if choices := chunk.get("choices"):
+                for choice in choices:
+                    if not choice.get("index"):
+                        self._raw = chunk
+                        self._read_choice(choice, deltas)
+            if usage := chunk.get("usage"):
+                self._usage = parse_usage(usage)
+                deltas.append(UsageDelta(self._usage))
+            if model := chunk.get("model"):
+                self._model = model
         return deltas
 
     def response(self, **about: Any) -> Response:
@@ -233,24 +234,17 @@ class Assembler:
             **{"retry_stats": RetryStats(), **about},
         )
 
-    def _read_choice(self, choice: Mapping[str, Any], deltas: list[Delta]) -> None:
+    def _read_choice(self, choice: Mapping[str, Any], deltas: list[Piece]) -> None:
         if delta := choice.get("delta"):
             content = delta.get("content")
             if content:
                 if isinstance(content, str):
                     self._text.append(content)
-                    deltas.append(TextDelta(content))
+                    deltas.append(content)
                 else:
                     self._read_parts(content, deltas)
-            if reasoning := delta.get("reasoning") or delta.get("reasoning_content"):
-                self._reasoning.append(reasoning)
-                deltas.append(ReasoningDelta(reasoning))
-            if refusal := delta.get("refusal"):
-                self._refusal.append(refusal)
-                deltas.append(RefusalDelta(refusal))
-            if calls := delta.get("tool_calls"):
-                for position, call in enumerate(calls):
-                    self._read_call(call, position, deltas, alone=len(calls) == 1)
+            if len(delta) > 1 or not content:
+                self._read_rest(delta, deltas)
         if (logprobs := choice.get("logprobs")) and logprobs.get("content"):
             self._logprobs.extend(logprobs["content"])
         if reason := choice.get("finish_reason"):
@@ -261,16 +255,28 @@ class Assembler:
             self._finish_reason = reason
             deltas.append(FinishDelta(reason))
 
-    def _read_parts(self, content: Any, deltas: list[Delta]) -> None:
+    def _read_rest(self, delta: Mapping[str, Any], deltas: list[Piece]) -> None:
+        """What is no text."""
+        if reasoning := delta.get("reasoning") or delta.get("reasoning_content"):
+            self._reasoning.append(reasoning)
+            deltas.append(ReasoningDelta(reasoning))
+        if refusal := delta.get("refusal"):
+            self._refusal.append(refusal)
+            deltas.append(RefusalDelta(refusal))
+        if calls := delta.get("tool_calls"):
+            for position, call in enumerate(calls):
+                self._read_call(call, position, deltas, alone=len(calls) == 1)
+
+    def _read_parts(self, content: Any, deltas: list[Piece]) -> None:
         text, thinking = _flatten(content)
         if thinking:
             self._reasoning.append(thinking)
             deltas.append(ReasoningDelta(thinking))
         if text:
             self._text.append(text)
-            deltas.append(TextDelta(text))
+            deltas.append(text)
 
-    def _read_call(self, piece: Mapping[str, Any], position: int, deltas: list[Delta], *, alone: bool) -> None:
+    def _read_call(self, piece: Mapping[str, Any], position: int, deltas: list[Piece], *, alone: bool) -> None:
         function = piece.get("function") or {}
         new_id = piece.get("id")
         if new_id == "null":  # Mistral's way to say that the id was said before

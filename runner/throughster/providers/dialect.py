@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from throughster.providers.base import Provider
-    from throughster.types import Delta, Message, Response
+    from throughster.sse import Event
+    from throughster.types import Message, Piece, Response
 
 __all__ = ["Assembler", "Dialect"]
 
@@ -25,8 +26,11 @@ class Assembler(Protocol):
     @property
     def text(self) -> str: ...
 
-    def feed(self, data: bytes, event: str = ...) -> list[Delta]:
-        """The deltas in one event. Raises the provider's error when the event is one."""
+    def feed(self, events: Iterable[Event]) -> list[Piece]:
+        """The deltas in these events, up to the end of the stream; a piece of text is the text itself.
+
+        Raises the provider's error when an event is one.
+        """
         ...
 
     def response(self, **about: Any) -> Response:

@@ -20,7 +20,6 @@ from throughster.types import (
     RefusalDelta,
     Response,
     RetryStats,
-    TextDelta,
     ToolCall,
     ToolCallDelta,
     Usage,
@@ -28,11 +27,12 @@ from throughster.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from throughster.errors import ProviderError
     from throughster.providers.base import Provider
-    from throughster.types import Delta, Message
+    from throughster.sse import Event
+    from throughster.types import Delta, Message, Piece
 
 __all__ = ["Responses", "ResponsesAssembler"]
 
@@ -47,7 +47,7 @@ _TRANSLATED = frozenset({
     "tool_choice", "tools", "verbosity",
 })  # fmt: skip
 _PARTS = {"text": "input_text", "image_url": "input_image", "file": "input_file"}
-_TEXT_EVENTS = {"response.output_text.delta": TextDelta, "response.refusal.delta": RefusalDelta}
+_TEXT_EVENTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _REASONING_EVENTS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
 
 
@@ -242,13 +242,19 @@ class ResponsesAssembler:
         """The text that has arrived."""
         return "".join(self._text)
 
-    def feed(self, data: bytes, event: str = "message") -> list[Delta]:
-        """The deltas in one event. Raises the provider's error when the event is one."""
-        if data.startswith(b"[DONE]"):
-            self.done = True
-            return []
-        if not data.strip():
-            return []
+    def feed(self, events: Iterable[Event]) -> list[Piece]:
+        """See `dialect.Assembler.feed`."""
+        deltas: list[Piece] = []
+        for data, event, _ in events:
+            if data.startswith(b"[DONE]"):
+                self.done = True
+            elif data.strip():
+                deltas += self._deltas(data, event)
+            if self.done:
+                break
+        return deltas
+
+    def _deltas(self, data: bytes, event: str) -> Sequence[Piece]:
         try:
             said = read_json(data)
         except ValueError:
@@ -277,12 +283,12 @@ class ResponsesAssembler:
             raise ServerError("The stream held no response.", http_status=200)
         return _response(self._raw, about)
 
-    def _text_delta(self, kind: str, text: str) -> list[Delta]:
+    def _text_delta(self, kind: str, text: str) -> Sequence[Piece]:
         if not text:
             return []
         if kind == "response.output_text.delta":
             self._text.append(text)
-            return [TextDelta(text)]
+            return [text]
         return [RefusalDelta(text)]
 
     def _begin_call(self, item: Mapping[str, Any]) -> list[Delta]:
