@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from throughster.bench.figures import Step, percentiles
 from throughster.errors import ThroughsterError
-from throughster.types import ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
+from throughster.types import ReasoningDelta, RefusalDelta, ToolCallDelta
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Load", "measure", "warm_up"]
 
-_PIECES = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta)
+_PIECES = (str, ReasoningDelta, RefusalDelta, ToolCallDelta)
 
 
 @dataclass(frozen=True)
