@@ -131,7 +131,8 @@ class Question:
             asked.append(conversation)
             if response.usage is not None:
                 usage = _sum(usage, response.usage)
-            response = replace(response, usage=usage)
+            if usage is not response.usage:
+                response = replace(response, usage=usage)
             _check_end(response, sends)
             assert form is not None
             response, errors = form.read(response)

@@ -102,8 +102,7 @@ class Sender:
         key = self._key(place, body)
         async with self._cache.turn(key) as kept:
             if kept is not None:
-                response = self._whole(kept.reply(), course, kept.latency_s)
-                return replace(response, cached=True, retry_stats=RetryStats(tuple(sends)))
+                return self._whole(kept.reply(), kept.latency_s, RetryStats(tuple(sends)), cached=True)
             response, reply = await self._ask(place, body, course)
             if response.finish_reason not in _NOT_KEPT:
                 headers = self._worth_keeping(reply.headers)
@@ -120,17 +119,18 @@ class Sender:
                 if reply.status != 200:
                     raise self.wire.error(reply.status, reply.headers, reply.body)
                 took_s = course.now() - began_at if reply.latency_s is None else reply.latency_s
-                return course.answered(self._whole(reply, course, took_s)), reply
+                return course.answered(self._whole(reply, took_s, course.stats())), reply
             await course.wait()
 
-    def _whole(self, reply: Reply, course: Course, took_s: float) -> Response:
+    def _whole(self, reply: Reply, took_s: float, stats: RetryStats, *, cached: bool = False) -> Response:
         return self.dialect.parse_response(
             reply.body,
             source=self.wire.source,
             deployment=self.address.deployment,
             request_id=self.provider.request_id(reply.headers),
             latency_s=took_s,
-            retry_stats=course.stats(),
+            retry_stats=stats,
+            cached=cached,
         )
 
     async def stream(
