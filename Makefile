@@ -35,7 +35,7 @@ type: $(VENV)/.installed-dev ## mypy, strict
 cover: $(VENV)/.installed-dev ## the test suite with branch coverage
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
-bench: $(BENCH)/.installed ## benchmarks beside other clients into benchmarks/results.md (40 minutes; AREA=name runs one)
+bench: $(BENCH)/.installed ## benchmarks beside other clients into benchmarks/results.md (half an hour; AREA=name runs one)
 	@$(BENCH)/bin/python -m benchmarks $(AREA)
 
 soak: $(VENV)/.installed-dev ## promises about failures, limits, kills and keys, measured (15 minutes; SCENARIO=name runs one)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.measure import CLIENTS, absent_note, in_turn, present, table
+from benchmarks.measure import CLIENTS, PEER_ROUNDS, absent_note, in_turn, present, table
 from benchmarks.server import static_server
 
 CALLS, IN_FLIGHT, ROUNDS = 5000, 64, 5
@@ -25,5 +25,5 @@ def run() -> str:
         for name, f in found.items()
     ]
     head = ["client", "CPU us/call", "x bare", "calls/s", "of bare", "MB"]
-    about = f"{CALLS:,} calls, {IN_FLIGHT} in flight, {server}, uvloop, median of {ROUNDS}"
+    about = f"{CALLS:,} calls, {IN_FLIGHT} in flight, {server}, uvloop, median of {ROUNDS} ({PEER_ROUNDS} of the SDKs)"
     return f"{about}\n\n{table(head, rows)}{absent_note()}"
