@@ -41,7 +41,10 @@ def _fast() -> str:
     ]
     assert all(f["pieces"] == PIECES for f in found.values()), found
     head = ["client", "CPU us/stream", "x bare", "chunks per CPU s", "chunks/s", "MB"]
-    about = f"{STREAMS} streams of {PIECES} pieces in 40 KB, {IN_FLIGHT} in flight, {server}, uvloop, median of {ROUNDS} ({PEER_ROUNDS} of the SDKs)"
+    about = (
+        f"{STREAMS} streams of {PIECES} pieces in 40 KB, {IN_FLIGHT} in flight, {server}, uvloop, median of {ROUNDS} "
+        f"({PEER_ROUNDS} of the SDKs)"
+    )
     return f"{about}\n\n{table(head, rows)}"
 
 
