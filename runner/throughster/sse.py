@@ -52,14 +52,15 @@ class EventParser:
         if self._pending:
             chunk = b"".join((*self._pending, chunk))
             self._forget()
-        blocks = chunk.split(b"\n\n")
-        self._keep(blocks.pop())
+        whole, _, rest = chunk.rpartition(b"\n\n")
+        self._keep(rest)
+        if whole.startswith(b"data: "):
+            data = whole[6:].split(b"\n\ndata: ")
+            if whole.count(b"\n") == 2 * len(data) - 2:  # one line of data in each event, as in most streams
+                return [(each, "message", self._id) for each in data]
         events: list[Event] = []
-        for block in blocks:
-            if block.startswith(b"data: ") and b"\n" not in block:
-                events.append((block[6:], "message", self._id))
-            else:
-                self._read(block, events)
+        for block in whole.split(b"\n\n"):
+            self._read(block, events)
         return events
 
     def finish(self) -> Event | None:
