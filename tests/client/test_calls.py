@@ -411,7 +411,9 @@ def test_calls_alike_but_for_their_messages_are_sent_as_they_are(serving):
 
 
 def test_a_list_changed_between_two_calls_is_sent_as_it_is_then(serving):
-    handler = scripted(OK)
+    """Also when the question is encoded anew, since the model refused another of its fields."""
+    refusal = (400, {"error": {"message": "no", "param": "temperature", "code": "unsupported_parameter"}}, {})
+    handler = scripted(OK, OK, refusal, OK)
     stop = ["a"]
 
     async def scenario():
@@ -419,6 +421,8 @@ def test_a_list_changed_between_two_calls_is_sent_as_it_is_then(serving):
             await client.call({**REQUEST, "stop": stop})
             stop.append("b")
             await client.call({**REQUEST, "stop": stop})
+            await client.call({**REQUEST, "stop": ["a"]})
 
     asyncio.run(scenario())
-    assert [body["stop"] for _, _, body in handler.seen] == [["a"], ["a", "b"]]
+    assert [body["stop"] for _, _, body in handler.seen] == [["a"], ["a", "b"], ["a"], ["a"]]
+    assert "temperature" not in handler.seen[-1][2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import marshal
 import os
 from collections.abc import Callable
@@ -308,7 +309,8 @@ def _plain_question(sender: Sender, fields: Mapping[str, Any], *, stream: bool) 
     if question is None:
         if len(sender.questions) >= _QUESTIONS_KEPT:
             sender.questions.clear()
-        question = sender.questions[key] = Question(sender, fields, stream=stream)
+        own = copy.deepcopy(dict(fields))  # the caller's may be changed before this question is asked again
+        question = sender.questions[key] = Question(sender, own, stream=stream)
     return question
 
 
