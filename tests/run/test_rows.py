@@ -4,6 +4,7 @@ import pytest
 
 from throughster.errors import SpecError
 from throughster.inputs import open_rows
+from throughster.running.hashes import HashSet
 from throughster.running.rows import Choice, RowIds, Rows, content_hash
 from throughster.running.values import Types, convert
 from throughster.spec.model import InputSpec
@@ -118,3 +119,10 @@ def test_a_wrong_value_names_its_place_and_what_was_found():
     data = rows([{"n": "1"}, {"n": "many"}], types=Types({"n": InputSpec(type="integer")}))
     with pytest.raises(SpecError, match=r"rows, row 2: `n` must be a whole number \(see `inputs`\), found `many`"):
         list(data)
+
+
+def test_a_guess_of_very_many_rows_takes_little_memory_at_once():
+    seen = HashSet(10**12)
+    assert len(seen._table) * seen._table.itemsize < 20_000_000
+    assert seen.add(5)
+    assert not seen.add(5)

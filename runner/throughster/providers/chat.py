@@ -203,7 +203,7 @@ class Assembler:
                     break
                 if not data.strip():
                     continue
-                chunk = self._odd_chunk(data)
+                chunk = None
             if not isinstance(chunk, dict):
                 chunk = self._odd_chunk(data)
             if chunk.get("error") or event == "error":

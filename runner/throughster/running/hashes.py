@@ -16,9 +16,13 @@ _FULL = 0.8
 """Share of the places that may be taken: above, searches grow long."""
 
 
+_MOST_AT_ONCE = 1 << 21
+"""Places that are taken on a guess, enough for a million and a half: more are taken when they are needed."""
+
+
 def _places(expected: int) -> int:
     """How many places hold so many numbers without growing: a power of two."""
-    return max(_FIRST, 1 << int(expected / _FULL).bit_length())
+    return min(max(_FIRST, 1 << int(expected / _FULL).bit_length()), _MOST_AT_ONCE)
 
 
 def _empty(places: int) -> array[int]:

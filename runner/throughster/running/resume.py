@@ -93,13 +93,17 @@ def tidy(path: Path) -> tuple[Counter[str], int]:
         lock_file(file, path)
         statuses: Counter[str] = Counter()
         seen, kept, dropped, provider_down = HashSet(_lines_about(file)), array("Q"), 0, 0
+        end = os.fstat(file).st_size
         for start, _, key, _, status in _heads_backwards(file, path):
             if seen.add(key):
                 statuses[status] += 1
-                provider_down += status == "error" and is_provider_down(_line_at(file, start))
+                provider_down += status == "error" and is_provider_down(
+                    orjson.loads(os.pread(file, end - start, start))
+                )
                 kept.append(start)
             else:
                 dropped += 1
+            end = start
         if dropped:
             _rewrite(file, path, reversed(kept))
         return statuses, provider_down
@@ -210,12 +214,6 @@ def _parsed(data: mmap.mmap, start: int, end: int, path: Path) -> dict[str, Any]
         ) from error
     assert isinstance(value, dict)
     return value
-
-
-def _line_at(file: int, start: int) -> dict[str, Any]:
-    with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data:
-        line: dict[str, Any] = orjson.loads(data[start : data.find(b"\n", start)])
-    return line
 
 
 def _rewrite(file: int, path: Path, starts: Iterator[int]) -> None:

@@ -124,10 +124,11 @@ class Rows:
 
     @property
     def _expected(self) -> int:
-        """About how many rows the data and the matrix make."""
-        if self._data is None:
-            return len(self._cells)
-        return (self._data_count or self._data.estimate_total() or 0) * len(self._cells)
+        """About how many rows are made."""
+        count = self._data_count or (self._data.estimate_total() if self._data is not None else 1) or 0
+        total, choice = count * len(self._cells), self._choice
+        stops_early = choice.limit is not None and not choice.patterns and choice.sample is None
+        return min(total, choice.limit or 0) if stops_early else total
 
     def __iter__(self) -> Iterator[Row]:
         rows: Iterator[Row] = self._all()
