@@ -14,7 +14,7 @@ from throughster.names import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Config", "read_config"]
+__all__ = ["Config", "in_ci", "read_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,11 @@ class Config:
     allowed_hosts: tuple[str, ...] = ()
     cache_max_mb: float = 1000.0
     cache_max_age_days: float = 30.0
+
+
+def in_ci() -> bool:
+    """Whether this runs in a CI system: they all set `CI`."""
+    return os.environ.get("CI", "").strip().lower() not in ("", "0", "false", "no")
 
 
 def read_config() -> Config:

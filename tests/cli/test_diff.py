@@ -73,6 +73,7 @@ def test_json_holds_everything(command, written):
     assert told["cases"][29] == {
         "spec": "suite", "id": "case-29", "label": "offline:canned", "kind": "newly failing",
         "p": pytest.approx(1 / 252), "p_corrected": pytest.approx(1 / 252), "is_certain": True, "is_other_request": False,
+        "is_other_check": False,
         "before": {"verdict": "pass", "passed": 5, "failed": 0, "errors": 0, "failures": {}, "cost_usd": pytest.approx(0.005)},
         "after": {"verdict": "fail", "passed": 0, "failed": 5, "errors": 0, "failures": {"icontains": 5}, "cost_usd": pytest.approx(0.005)},
     }  # fmt: skip

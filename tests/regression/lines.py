@@ -9,7 +9,7 @@ from throughster.types import Usage
 
 FIELDS = {
     "spec": "suite", "label": "offline:canned", "provider": "offline", "model": "canned", "deployment": None,
-    "digest": "d", "vars": {}, "status": "ok", "usage": Usage(10, 5, 15), "cost_usd": 0.001, "latency_s": 1.0,
+    "digest": "d", "checks_digest": "c", "vars": {}, "status": "ok", "usage": Usage(10, 5, 15), "cost_usd": 0.001, "latency_s": 1.0,
 }  # fmt: skip
 FAILED_CHECK = (CheckResult("icontains", False, 0.0, "no such word"),)
 

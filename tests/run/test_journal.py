@@ -18,6 +18,7 @@ from throughster.running.result import Result
 def result(n, text="x"):
     return Result(
         id=f"{n:04}", spec="s", label="l", provider="p", model="m", deployment=None, row=n, repeat=0, digest="d",
+        checks_digest=None,
         vars={}, status="ok", text=text,
     )  # fmt: skip
 

@@ -197,18 +197,21 @@ def test_tidying_leaves_the_last_line_of_each_row(tmp_path):
     st.none() | st.text(max_size=4),
     st.sampled_from(STATUSES),
     st.integers(0, 2**64 - 1),
+    st.none() | st.integers(0, 2**64 - 1),
     st.dictionaries(st.text(max_size=4), st.sampled_from(["x", '","status":"ok",', {"status": "error"}]), max_size=3),
 )
-def test_a_line_is_known_again_whatever_its_texts(tmp_path_factory, names, model, status, digest, variables):
+def test_a_line_is_known_again_whatever_its_texts(tmp_path_factory, names, model, status, asked, checked, variables):
     """Its head is read alone, or all of it where an escape stands in the head."""
     row, spec, label = names
     path = tmp_path_factory.mktemp("journal") / "j.jsonl"
     result = Result(
         id=row, spec=spec, label=label, provider="p", model=model, deployment=model, row=3, repeat=2,
-        digest=f"{digest:016x}", status=status, vars=variables,
+        digest=f"{asked:016x}", checks_digest=None if checked is None else f"{checked:016x}", status=status,
+        vars=variables,
     )  # fmt: skip
     path.write_bytes(to_line(result))
     done, lane = read_done(path), lane_of(spec, label)
+    digest = asked ^ (checked or 0)
     is_answered = digest != 0 and status not in ASKED_AGAIN
     assert done.has(row, lane, 2, digest) == is_answered
     assert done.counts == ({spec: 1} if is_answered else {})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 import orjson
 
+from throughster.config import in_ci
 from throughster.redact import one_line
 from throughster.reports.console import ConsoleReport
 from throughster.running.events import RowFinished, RunFinished
@@ -24,8 +24,9 @@ def listener(screen: str, *, color: str, quiet: bool, progress: bool, verbose: b
     """`text`: tables and a live line. `json`: a result a line, then the summary. `github`: text, and annotations."""
     if screen == "json":
         return _print_json
-    in_ci = screen == "github" or bool(os.environ.get("CI"))
-    console = ConsoleReport(color=color, quiet=quiet, progress=progress, verbose=verbose, in_ci=in_ci)
+    console = ConsoleReport(
+        color=color, quiet=quiet, progress=progress, verbose=verbose, in_ci=screen == "github" or in_ci()
+    )
     if screen == "text":
         return console
 

@@ -63,6 +63,7 @@ class CaseOutcome:
     costs_usd: Sequence[float]
     tokens: Sequence[float]
     cost_usd: float | None
+    checks_digest: str | None = None
 
     @property
     def answered(self) -> int:
@@ -122,6 +123,7 @@ class _Counting:
             row=line["row"],
             pass_rate=pass_rate,
             digest=line["digest"],
+            checks_digest=line["checks_digest"],
             name=line["name"],
             tags=tuple(tags),
             variables=line["vars"],
@@ -177,7 +179,7 @@ def _kept(line: dict[str, Any]) -> dict[str, Any]:
     variables = {
         n: v if isinstance(v, str) else orjson.dumps(v).decode() for n, v in line["vars"].items() if _is_short(v)
     }
-    kept = {name: line.get(name) for name in ("row", "digest", "name", "tags")}
+    kept = {name: line.get(name) for name in ("row", "digest", "checks_digest", "name", "tags")}
     return {**kept, "vars": variables}
 
 

@@ -29,7 +29,8 @@ _QUANTITIES = (("latency_s", "latencies_s"), ("cost_usd", "costs_usd"), ("tokens
 class CaseChange:
     """A case of both runs. `p`: of its drop alone; `p_corrected`: for the number of cases; None without answers.
 
-    `is_certain`: whether its drop is beyond chance. `is_other_request`: whether it was asked something else.
+    `is_certain`: whether its drop is beyond chance. `is_other_request`: whether it was asked something else;
+    `is_other_check`: whether its answers were checked for something else.
     """
 
     before: CaseOutcome
@@ -39,6 +40,7 @@ class CaseChange:
     p_corrected: float | None
     is_certain: bool
     is_other_request: bool
+    is_other_check: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,8 @@ def _changes(common: Common, pairs: Sequence[Pair | None], alpha: float) -> tupl
         p = None if pair is None else case_p(pair)
         p_corrected = None if pair is None else next(found)
         is_certain = p_corrected is not None and p_corrected <= alpha
-        is_other = before.digest != after.digest
-        changes.append(CaseChange(before, after, _kind(before, after), p, p_corrected, is_certain, is_other))
+        others = (before.digest != after.digest, before.checks_digest != after.checks_digest)
+        changes.append(CaseChange(before, after, _kind(before, after), p, p_corrected, is_certain, *others))
     return tuple(changes)
 
 

@@ -38,6 +38,7 @@ def _change(change: CaseChange) -> dict[str, Any]:
         "p_corrected": change.p_corrected,
         "is_certain": change.is_certain,
         "is_other_request": change.is_other_request,
+        "is_other_check": change.is_other_check,
         "before": _counts(change.before),
         "after": _counts(change.after),
     }

@@ -169,11 +169,7 @@ def _groups(groups: Sequence[Group]) -> Table:
 
 def notes(comparison: Comparison, show: Callable[[str], str]) -> Iterable[str]:
     """What is in one run only, and what was asked differently."""
-    others = sum(change.is_other_request for change in comparison.cases)
-    if others:
-        number = len(comparison.cases)
-        every = "All cases were" if others == number else f"{others:,} of {_many(number, 'case')} were"
-        yield f"{every} asked something else than before (prompt, model or parameters)."
+    yield from _others(comparison)
     for title, found in (
         ("Without a verdict now", comparison.unanswered),
         ("New and failing", comparison.failing_new),
@@ -183,6 +179,19 @@ def notes(comparison: Comparison, show: Callable[[str], str]) -> Iterable[str]:
         if found:
             names = ", ".join(show(case_name(case)) for case in found[:5]) + (", ..." if len(found) > 5 else "")
             yield f"{title}: {_many(len(found), 'case')} ({names})."
+
+
+def _others(comparison: Comparison) -> Iterable[str]:
+    number = len(comparison.cases)
+    asked = sum(change.is_other_request for change in comparison.cases)
+    checked = sum(change.is_other_check for change in comparison.cases)
+    for others, what in (
+        (asked, "asked something else than before (prompt, model or parameters)"),
+        (checked, "checked for something else than before, so that the pass rates are not of the same"),
+    ):
+        if others:
+            every = "All cases were" if others == number else f"{others:,} of {_many(number, 'case')} were"
+            yield f"{every} {what}."
 
 
 def _verdicts(change: CaseChange) -> tuple[str, str]:

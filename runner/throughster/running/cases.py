@@ -6,7 +6,7 @@ import itertools
 import math
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from throughster.running.rows import Row, RowIds, content_hash
@@ -30,7 +30,7 @@ class Case:
     """A test that is run. `repeat`: how often it is asked; `pass_rate`: share of the repeats that must pass.
 
     `threshold`: the weighted score that an answer must reach; None: every check must pass. `file`, `line`: where it
-    stands. `turns`: earlier turns of the conversation.
+    stands. `turns`: earlier turns of the conversation. `digest`: the hash of what its answers are checked for.
     """
 
     repeat: int
@@ -42,6 +42,7 @@ class Case:
     tags: tuple[str, ...] = ()
     file: str = ""
     line: int = 0
+    digest: int = 0
 
     @property
     def needed(self) -> int:
@@ -141,7 +142,10 @@ class Cases:
         repeat: int,
         pass_rate: float,
         types: Types | None,
+        asked: frozenset[str] | None = None,
+        judge: Mapping[str, Any] | None = None,
     ) -> None:
+        """`asked`: the variables that the prompt uses, None for all; `judge`: what a change of the grader changes."""
         self.skipped: dict[str, str] = {}
         self.is_whole = True
         has_only = any(case.written.test.only for case in cases)
@@ -155,12 +159,14 @@ class Cases:
                 values = {**under, **cell, **shared, **test.vars, **over}
                 if types:
                     values = types(values, f"{case.file}:{case.line}")
-                content = content_hash({"vars": values, "turns": case.turns, "checks": checked.entries})
-                if content in seen:
+                whole = content_hash(values)
+                if whole in seen:
                     continue  # the test itself says what the matrix would
-                seen.add(content)
+                seen.add(whole)
                 own = {name: cell[name] for name in cell if name not in test.vars}
-                row = Row(index, _id(test.id, own, len(cells)) or ids.add(content_hash(values)), values, content, case)
+                content, digest = _digests(values, case, checked, asked, judge)
+                name = _id(test.id, own, len(cells)) or ids.add(whole)
+                row = Row(index, name, values, content, replace(case, digest=digest))
                 index += 1
                 if test.skip:
                     self.skipped[row.id] = test.skip if isinstance(test.skip, str) else ""
@@ -214,6 +220,26 @@ def _case(checked: CheckedCase, repeat: int, pass_rate: float) -> Case:
         file=checked.written.file,
         line=checked.written.line,
     )
+
+
+def _digests(
+    values: Mapping[str, Any],
+    case: Case,
+    checked: CheckedCase,
+    asked: frozenset[str] | None,
+    judge: Mapping[str, Any] | None,
+) -> tuple[int, int]:
+    """The hash of what is asked, and that of what is checked: what the prompt does not use is there for the checks."""
+    shown = values if asked is None else {name: value for name, value in values.items() if name in asked}
+    others = {name: value for name, value in values.items() if name not in shown}
+    checks = {
+        "checks": checked.entries,
+        "schemas": checked.schemas,
+        "threshold": case.threshold,
+        "judge": judge if any(check.is_graded for check in case.checks) else None,
+        "vars": others,
+    }
+    return content_hash({"vars": shown, "turns": case.turns}), content_hash(checks)
 
 
 def _id(name: str | None, cell: Mapping[str, Any], cells: int) -> str | None:

@@ -221,8 +221,8 @@ class Engine:
                 self._summary.decided += self._plan.stops_early
                 if self._plan.stops_early:
                     continue
-            target = lane.target
-            if self._done is None or not self._done.has(row.id, lane.key, repeat, target.digest ^ row.content):
+            digest = lane.target.digest_of(row) ^ row.checks
+            if self._done is None or not self._done.has(row.id, lane.key, repeat, digest):
                 return row, repeat
             self._summary.kept += 1
             passed += 1

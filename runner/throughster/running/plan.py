@@ -240,6 +240,8 @@ def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
             repeat=spec.repeat,
             pass_rate=spec.pass_rate,
             types=Types(spec.inputs),
+            asked=None if checked.prompt.uses_whole_row else frozenset(use.name for use in checked.prompt.references),
+            judge=_judge(spec, checked),
         )
     else:
         rows = Rows(
@@ -273,6 +275,20 @@ def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
         grader,
         options.compared,
     )
+
+
+def _judge(spec: Spec, checked: Checked) -> dict[str, Any] | None:
+    """What a judgement depends on beside the check and the answer."""
+    if spec.grader is None or checked.grader is None:
+        return None
+    provider = spec.grader.provider
+    return {
+        "provider": provider.name,
+        "model": checked.grader.model,
+        "endpoint": provider.endpoint,
+        "params": provider.params,
+        "repeat": spec.grader.repeat,
+    }
 
 
 def _check_rows(plan: Plan, options: Options) -> Problem | None:

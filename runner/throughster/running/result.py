@@ -46,8 +46,9 @@ class Result:
 
     `output` is the parsed JSON where the spec has a schema, else the text. `row` and `repeat` count from 0.
     `usage` sums over all attempts; `attempts` lists every send. `digest`: of what was asked (prompt, schema, tools,
-    parameters, model, variables): a row whose digest has changed is asked again by `--resume`. What `--resume` looks at
-    stands before the first field that is nested, so that it reads no more of a line than its head.
+    parameters, model, variables); `checks_digest`: of what the answer was checked for, null where there is no check. A
+    row is asked again by `--resume` where one of them has changed. What `--resume` looks at stands before the first
+    field that is nested, so that it reads no more of a line than its head.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Result:
     row: int
     repeat: int
     digest: str
+    checks_digest: str | None
     status: Status
     vars: dict[str, Any]
     output: Any = None

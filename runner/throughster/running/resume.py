@@ -47,7 +47,10 @@ class Done:
         self._digests = digests
 
     def has(self, row: str, lane: int, repeat: int, digest: int) -> bool:
-        """Whether this row was answered, when it was asked just this. `lane`: see `lane_of`."""
+        """Whether this row was answered, when it was asked and checked just so. `lane`: see `lane_of`.
+
+        `digest`: of what is asked, and of what is checked, combined by exclusive or.
+        """
         return digest != 0 and self._digests.get(hash((row, lane, repeat))) == digest
 
 
@@ -148,7 +151,8 @@ _STATUS = {status.encode(): status for status in STATUSES}
 _TEXT = rb'"[^"\\]*"'
 _HEAD = re.compile(  # with an escape in one of its texts, a line is parsed whole
     rb'\{"id":"([^"\\]*)",("spec":%b,"label":%b),"provider":%b,"model":(?:%b|null),"deployment":(?:%b|null),'
-    rb'"row":\d+,"repeat":(\d+),"digest":"([0-9a-f]{16})","status":"(%b)",' % (*(_TEXT,) * 5, b"|".join(_STATUS))
+    rb'"row":\d+,"repeat":(\d+),"digest":"([0-9a-f]{16})","checks_digest":(?:"([0-9a-f]{16})"|null),"status":"(%b)",'
+    % (*(_TEXT,) * 5, b"|".join(_STATUS))
 )
 
 
@@ -165,15 +169,20 @@ def _heads_backwards(file: int, path: Path) -> Iterator[_Head]:
         if found is None or data[end - 2] != _CLOSING_BRACE:
             line = _parsed(data, start, end, path)
             key = hash((line["id"], lane_of(line["spec"], line["label"]), line["repeat"]))
-            yield start, line["spec"], key, int(line.get("digest") or "0", 16), line["status"]
+            yield start, line["spec"], key, _digest(line.get("digest"), line.get("checks_digest")), line["status"]
             continue
-        row, names, repeat, digest, status = found.groups()
+        row, names, repeat, digest, checks, status = found.groups()
         try:
             spec, lane = lanes[names]
         except KeyError:
             line = orjson.loads(b"{%b}" % names)
             spec, lane = lanes[names] = line["spec"], lane_of(line["spec"], line["label"])
-        yield start, spec, hash((row.decode(), lane, int(repeat))), int(digest, 16), _STATUS[status]
+        yield start, spec, hash((row.decode(), lane, int(repeat))), _digest(digest, checks), _STATUS[status]
+
+
+def _digest(asked: str | bytes | None, checked: str | bytes | None) -> int:
+    """What `Done.has` compares: of what was asked and what was checked; 0 where it is not known."""
+    return int(asked or b"0", 16) ^ int(checked or b"0", 16)
 
 
 def _lines_about(file: int) -> int:
@@ -204,7 +213,7 @@ def _parsed(data: mmap.mmap, start: int, end: int, path: Path) -> dict[str, Any]
             value["label"],
             value["repeat"],
             value["status"],
-            int(value.get("digest") or "0", 16),
+            _digest(value.get("digest"), value.get("checks_digest")),
         )
     except (ValueError, TypeError, KeyError) as error:
         number = data[:start].count(b"\n") + 1

@@ -29,7 +29,7 @@ __all__ = ["Choice", "Row", "RowIds", "Rows", "content_hash"]
 class Row(NamedTuple):
     """`index` counts from 0 over all rows of the spec, chosen or not. `content`: the hash of `vars`; `id` shows it.
 
-    `case`: of a test, whose checks and earlier turns are part of `content`.
+    `case`: of a test. Its `content` is the hash of what the prompt uses of `vars`, and of the earlier turns.
     """
 
     index: int  # type: ignore[assignment]  # over a tuple's own `index`, which nobody needs of a row
@@ -37,6 +37,11 @@ class Row(NamedTuple):
     vars: dict[str, Any]
     content: int
     case: Case | None = None
+
+    @property
+    def checks(self) -> int:
+        """The hash of what its answers are checked for; 0 where there is no check."""
+        return 0 if self.case is None else self.case.digest
 
 
 @dataclass(frozen=True, slots=True)

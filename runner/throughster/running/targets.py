@@ -40,9 +40,9 @@ class Target:
     answers: Answers | None = None
     cache: Literal["off", "read", "write", "on"] = "off"
 
-    def digest_of(self, row: Row) -> str:
-        """64 bits, in hex, of everything that is asked with this row."""
-        return f"{self.digest ^ row.content:016x}"
+    def digest_of(self, row: Row) -> int:
+        """64 bits of everything that is asked with this row."""
+        return self.digest ^ row.content
 
     def client(self) -> Calls:
         """A client; where there are several deployments, a balancer of one for each."""

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from throughster.errors import Problem
 from throughster.names import did_you_mean, is_slip
+from throughster.paths import PathProblem, resolve_inside
+from throughster.schema import SchemaProblem, load_schema
 from throughster.spec.cases import SPECIAL_COLUMNS, CaseSource, WrittenCase, read_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from throughster.checks import Check
@@ -36,13 +38,15 @@ _NEEDS = {
 class CheckedCase:
     """A case with the checks that its answers must pass: those of `default_test`, then its own.
 
-    `entries`: the same as they were written. `threshold`: the weighted score that they must reach together.
+    `entries`: the same as they were written; `schemas`: those that they name by a path. `threshold`: the weighted score
+    that they must reach together.
     """
 
     written: WrittenCase
     checks: tuple[Check, ...]
     entries: tuple[Mapping[str, Any], ...] = ()
     threshold: float | None = None
+    schemas: tuple[Any, ...] = ()
 
 
 def case_source(spec: Spec, cases: Sequence[CheckedCase]) -> CaseSource:
@@ -84,7 +88,8 @@ def check_cases(
         problems += _undefined(case, shared, known, ())
         entries = (*_entries(spec.default_test.checks), *_entries(case.test.checks))
         threshold = spec.default_test.threshold if case.test.threshold is None else case.test.threshold
-        cases.append(CheckedCase(case, (*shared, *checks), entries, threshold))
+        schemas = () if issues else tuple(_schemas(entries, base, root))
+        cases.append(CheckedCase(case, (*shared, *checks), entries, threshold, schemas))
     problems += _twice(cases)
     needs = {need for case in cases for check in case.checks for need in check.needs}
     if spec.grader is not None and not problems and not needs & {"grader", "embeddings"}:
@@ -95,6 +100,19 @@ def check_cases(
 def _entries(checks: Sequence[CheckSpec]) -> list[dict[str, Any]]:
     """The fields that were written: a null value is a value."""
     return [{name: getattr(check, name) for name in check.model_fields_set} for check in checks]
+
+
+def _schemas(entries: Iterable[Mapping[str, Any]], base: Path, root: Path) -> Iterator[Any]:
+    """The schemas in files that these entries name: with a change of one, something else is checked."""
+    for entry in entries:
+        value = entry.get("value")
+        if isinstance(value, list):
+            yield from _schemas((child for child in value if isinstance(child, dict)), base, root)
+        elif isinstance(value, str) and str(entry.get("type")).removeprefix("not-") in ("is-json", "json-schema"):
+            try:
+                yield load_schema(resolve_inside(root, base, value), root=root).schema
+            except (PathProblem, SchemaProblem):
+                yield None  # a template; or it is told elsewhere
 
 
 def _lacking(spec: Spec) -> frozenset[str]:
