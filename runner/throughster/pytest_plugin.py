@@ -45,11 +45,17 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
     """A spec that has tests, or one that is too broken to tell."""
     if file_path.suffix.lower() not in _ENDINGS:
         return None
-    from throughster.spec.find import has_tests, is_spec, reads_like_a_spec
+    from throughster.paths import PathProblem, resolve_named
+    from throughster.spec.find import has_tests, is_spec, read_head, reads_like_a_spec
     from throughster.spec.load import load_document
 
     is_named = parent.session.isinitpath(file_path)
-    if not reads_like_a_spec(file_path.read_bytes(), marks=1 if is_named else 2):
+    try:
+        head = read_head(resolve_named(file_path))
+    except PathProblem as problem:
+        parent.warn(pytest.PytestWarning(f"Not read as a spec: {problem}"))
+        return None
+    if not reads_like_a_spec(head, marks=1 if is_named else 2):
         return None
     document, _ = load_document(file_path)
     if document is not None and not (is_spec(document) and has_tests(document)):

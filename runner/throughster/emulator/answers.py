@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from throughster.emulator.encoding import compact_json
 from throughster.errors import Problem, SpecError
 from throughster.names import did_you_mean
+from throughster.paths import PathProblem, read_bounded
 from throughster.yamltree import Mapping, Scalar, Sequence, keep_text, parse_yaml, plain_numbers
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def load_answers(path: Path | str) -> Answers:
     """Return the answers of a file. Raises SpecError, with a position for everything that is wrong in it."""
     name = str(path)
     try:
-        data = Path(path).read_bytes()
+        data = read_bounded(Path(path), _LARGEST_FILE)
+    except PathProblem as error:
+        raise SpecError([Problem(name, 0, 0, f"the answers file cannot be read: {error}")]) from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise SpecError([Problem(name, 0, 0, f"the answers file cannot be read: {reason}.")]) from error

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import throughster.errors as errors_module
 from throughster.errors import CassetteError, ProviderError
 from throughster.exchanges.exchange import Stored, canonical
+from throughster.paths import PathProblem, read_bounded
 from throughster.redact import redact
 
 if TYPE_CHECKING:
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from throughster.exchanges.active import Case
     from throughster.exchanges.exchange import Request
 
-__all__ = ["Exchange", "case_file", "file_of", "read_file", "write_file", "write_json"]
+__all__ = ["Exchange", "case_file", "file_of", "read_file", "read_kept", "write_file", "write_json"]
 
 FORMAT = 1
+LARGEST_FILE = 50_000_000
 _T = TypeVar("_T")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -75,10 +77,20 @@ def _name(text: str) -> str:
     return f"{words or 'case'}-{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=4).hexdigest()}"
 
 
+def read_kept(path: Path) -> bytes:
+    """What a file of a folder of cassettes holds. Raises OSError, and CassetteError for a link or too large a file."""
+    if path.is_symlink() or path.parent.is_symlink():
+        raise CassetteError(f"The cassette {path} is a link, or lies in a folder that is one, and is not read.")
+    try:
+        return read_bounded(path, LARGEST_FILE)
+    except PathProblem as problem:
+        raise CassetteError(f"The cassette {path} cannot be read: {problem}") from None
+
+
 def read_file(path: Path) -> list[Exchange]:
     """The exchanges of a file, none where it does not exist. Raises CassetteError for what is no cassette."""
     try:
-        text = path.read_text("utf-8")
+        text = read_kept(path).decode("utf-8")
     except FileNotFoundError:
         return []
     except UnicodeDecodeError:
@@ -123,6 +135,8 @@ def write_json(path: Path, value: Any, secrets: Iterable[str]) -> None:
     text = redact(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False), secrets) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent.is_symlink():
+            raise CassetteError(f"The cassette {path} is not written: its folder is a link.")
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with open(descriptor, "w", encoding="utf-8", errors="surrogatepass") as file:  # noqa: PTH123

@@ -6,11 +6,13 @@ import json
 from collections import Counter
 from contextlib import asynccontextmanager
 from difflib import SequenceMatcher
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from throughster.errors import CassetteError
-from throughster.exchanges.cassette import case_file, file_of, read_file
+from throughster.exchanges.cassette import case_file, file_of, read_file, read_kept
 from throughster.exchanges.exchange import StoredStream
+from throughster.exchanges.folder import unlinked
 from throughster.redact import one_line
 
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Player"]
 
 _COMPARED = 200
-"""Recordings of other cases that a miss is compared with."""
+"""Recordings of other cases that a miss is compared with, the first characters of each, in files of so many bytes."""
+_COMPARED_TEXT = 10_000
+_COMPARED_BYTES = 20_000_000
 
 
 class Player:
@@ -35,7 +39,7 @@ class Player:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder = unlinked(folder)
         if not folder.is_dir():
             raise CassetteError(f"There is no folder {folder} with cassettes. Record them first: --record {folder}.")
         self._files: dict[Path, list[Exchange]] = {}
@@ -109,8 +113,7 @@ class Player:
         """In the case's own file if it is there, else in the files of the same spec."""
         candidates = [(path, exchange) for exchange in self._files.get(path, ())]
         if not candidates:
-            files = sorted(path.parent.glob("*.json"))[:_COMPARED]
-            candidates = [(file, exchange) for file in files for exchange in read_file(file)]
+            candidates = list(islice(_recordings(path.parent), _COMPARED))
         if not candidates:
             return f"There are no recordings in {path.parent}."
         asked = json.loads(request.body) if request.body else None
@@ -120,7 +123,8 @@ class Player:
             _, other = candidate
             recorded = json.dumps(other.request, sort_keys=True)
             same_turn = (other.label, other.repeat) == (case.label, case.repeat)
-            return other.place == request.place, same_turn, SequenceMatcher(None, text, recorded).quick_ratio()
+            ratio = SequenceMatcher(None, text[:_COMPARED_TEXT], recorded[:_COMPARED_TEXT]).quick_ratio()
+            return other.place == request.place, same_turn, ratio
 
         file, nearest = max(candidates, key=likeness)
         return f"The nearest one, in {file}, {_difference(nearest, case, request, asked)}."
@@ -128,7 +132,7 @@ class Player:
     def _read_learned(self) -> dict[str, Any]:
         path = self.folder / "learned.json"
         try:
-            learned = json.loads(path.read_text("utf-8"))
+            learned = json.loads(read_kept(path).decode("utf-8"))
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -138,6 +142,14 @@ class Player:
         if not isinstance(learned, dict) or not all(isinstance(one, dict) for one in learned.values()):
             raise CassetteError(f"{path} must hold a mapping of models to mappings. Record again.")
         return learned
+
+
+def _recordings(folder: Path) -> Iterator[tuple[Path, Exchange]]:
+    left = _COMPARED_BYTES
+    for file in sorted(folder.glob("*.json"))[:_COMPARED]:
+        left -= file.lstat().st_size
+        if left >= 0:
+            yield from ((file, exchange) for exchange in read_file(file))
 
 
 def _difference(nearest: Exchange, case: Case, request: Request, asked: Any) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from throughster.errors import CassetteError, ProviderError
 from throughster.exchanges.cassette import Exchange, case_file, file_of, read_file, write_file, write_json
 from throughster.exchanges.exchange import Stored, kept_headers
+from throughster.exchanges.folder import unlinked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -31,7 +32,7 @@ class Recorder:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder = unlinked(folder)
         self._open: dict[tuple[Path, str, int], list[Exchange]] = {}
         self._secrets: set[str] = set()
         self._learned: dict[str, Any] = {}

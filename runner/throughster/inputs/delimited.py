@@ -126,7 +126,7 @@ class DelimitedSource(FileSource):
         return True
 
     def _open(self) -> TextIO:
-        return self._path.open(encoding="utf-8-sig", newline="")
+        return self._open_text()
 
     def _reader(self, file: TextIO) -> Any:
         return csv.reader(file, delimiter=self._delimiter, strict=True)

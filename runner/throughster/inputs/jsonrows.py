@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from throughster.errors import Problem
@@ -20,7 +21,7 @@ __all__ = ["JsonLinesSource", "JsonListSource"]
 
 _BOM = b"\xef\xbb\xbf"
 _CHUNK = 1 << 18  # characters
-_LARGEST_ROW = 64_000_000  # characters
+_LARGEST_ROW = 16_000_000  # characters
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NEAR_END = 32  # characters: no token that is cut off is longer, but for a text
 _KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
@@ -35,7 +36,7 @@ class JsonLinesSource(FileSource):
 
     def _read(self, progress: Progress) -> Iterator[tuple[int, Row | Problem]]:
         try:
-            with self._path.open("rb") as file:
+            with self._open_bytes() as file:
                 progress.tell = file.tell
                 for line, data in enumerate(file, 1):
                     text = data.removeprefix(_BOM) if line == 1 else data
@@ -64,7 +65,7 @@ class JsonListSource(FileSource):
 
     def _read(self, progress: Progress) -> Iterator[tuple[int, Row | Problem]]:
         try:
-            with self._path.open(encoding="utf-8-sig", newline="") as file:
+            with self._open_text(sys.maxsize) as file:
                 buffer: Any = file.buffer  # a BufferedReader, which typing leaves unsaid
                 progress.tell = buffer.tell
                 yield from _ListReader(self, file).rows()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from throughster.inputs.files import FileSource
 from throughster.inputs.source import Progress, Row, RowSource
+from throughster.paths import PathProblem, read_bounded
 from throughster.yamltree import keep_text, parse_yaml
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ class YamlSource(FileSource):
 
     def _read(self, progress: Progress) -> Iterator[tuple[int, Row | Problem]]:  # noqa: ARG002 - it is small
         try:
-            data = self._path.read_bytes()
+            data = read_bounded(self._path, _LARGEST_YAML)
+        except PathProblem as problem:
+            yield 0, self.problem(0, str(problem))
+            return
         except OSError as error:
             yield 0, self._unreadable(error)
             return

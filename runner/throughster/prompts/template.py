@@ -11,7 +11,7 @@ from jinja2.visitor import NodeTransformer
 
 from throughster.errors import RequestError
 from throughster.names import did_you_mean
-from throughster.paths import PathProblem, resolve_inside
+from throughster.paths import PathProblem, read_bounded, resolve_inside
 from throughster.prompts import budget
 from throughster.prompts.filters import CONCAT, LOOP
 from throughster.prompts.positions import Positions
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-__all__ = ["PromptError", "Template", "compile_template"]
+__all__ = ["MOST_BYTES", "PromptError", "Template", "compile_template"]
 
 _LONGEST_SOURCE = 1_000_000
+MOST_BYTES = 4 * _LONGEST_SOURCE
+"""Of a file with a template."""
 _LONGEST_REASON = 500
 _TOO_LONG = f"the prompt would be longer than {budget.LONGEST_TEXT:,} characters"
 _SANDBOX = Sandbox()
@@ -164,7 +166,7 @@ def _load_file(root: Path | None, base: Path | None, file: str, by: Unit, offset
     if root is None or base is None:
         raise by.problem(f"`{file}` cannot be read here: only templates of a spec may use other files.", offset)
     try:
-        source = resolve_inside(root, base, file).read_bytes().decode("utf-8-sig")
+        source = read_bounded(resolve_inside(root, base, file), MOST_BYTES).decode("utf-8-sig")
     except PathProblem as problem:
         raise by.problem(str(problem), offset) from None
     except (OSError, UnicodeDecodeError) as error:

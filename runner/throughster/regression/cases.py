@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import orjson
 
 from throughster.errors import SettingsError
+from throughster.paths import PathProblem, descriptor_of, resolve_named
 from throughster.running.hashes import HashSet
+from throughster.running.lines import line_number, line_start
 from throughster.running.result import STATUSES
 
 if TYPE_CHECKING:
@@ -193,7 +195,9 @@ def newest_first(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     Raises SettingsError for a file that cannot be read or is no results file.
     """
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = descriptor_of(resolve_named(path))
+    except PathProblem as problem:
+        raise SettingsError(f"{path} cannot be read: {problem} Name a results file (.jsonl).") from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}. Name a results file (.jsonl).") from error
     try:
@@ -207,17 +211,17 @@ def newest_first(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
 
 def _lines(file: int, path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data:
-        end = data.rfind(b"\n") + 1
+        end = line_start(data, len(data) + 1, file, path)
         if end == 0:
             raise SettingsError(f"{path}:1: this line is no result. Name a results file (.jsonl).")
         while end > 0:
-            start = data.rfind(b"\n", 0, end - 1) + 1
+            start = line_start(data, end, file, path)
             if data[start:end].strip():
-                yield _parsed(data[start:end], path, data, start), start
+                yield _parsed(data[start:end], path, file, start), start
             end = start
 
 
-def _parsed(line: bytes, path: Path, data: mmap.mmap, start: int) -> dict[str, Any]:
+def _parsed(line: bytes, path: Path, file: int, start: int) -> dict[str, Any]:
     try:
         value = orjson.loads(line)
         texts = (value["spec"], value["id"], value["label"])
@@ -231,7 +235,7 @@ def _parsed(line: bytes, path: Path, data: mmap.mmap, start: int) -> dict[str, A
     except (ValueError, TypeError, KeyError):
         is_result = False
     if not is_result:
-        number = data[:start].count(b"\n") + 1
+        number = line_number(file, start)
         raise SettingsError(f"{path}:{number}: this line is no result. Mend or remove it, or name another file.")
     assert isinstance(value, dict)
     return value

@@ -42,6 +42,8 @@ def check_outputs(files: Sequence[Path], kinds: Sequence[str], *, resume: bool =
             raise SettingsError(
                 f"`{path}`: results can be written as {', '.join(known)}, not as `{path.suffix or path}`."
             )
+        if resume and path.is_symlink():
+            raise SettingsError(f"{path} is a link, and results are not written through one. Name the file itself.")
         if not resume and (path.exists() or path.is_symlink()):
             hint = ", or go on with it: --resume" if path.suffix.lower() == ".jsonl" else ""
             raise SettingsError(

@@ -15,8 +15,10 @@ import orjson
 
 import throughster.errors as errors_module
 from throughster.errors import BadRequestError, ProviderError, SettingsError
+from throughster.paths import PathProblem, descriptor_of
 from throughster.running.hashes import HashMap, HashSet
 from throughster.running.journal import fsync_folder, lock_file
+from throughster.running.lines import LONGEST_LINE, line_number, line_start
 from throughster.running.result import STATUSES
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def read_done(path: Path) -> Done:
     file = _open(path)
     try:
         lock_file(file, path)
-        _cut_torn_tail(file)
+        _cut_torn_tail(file, path)
         return Done(_heads_backwards(file, path), _lines_about(file))
     finally:
         os.close(file)
@@ -127,12 +129,14 @@ def _number(name: str) -> int:
 
 def _open(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return descriptor_of(path, os.O_RDWR | os.O_NOFOLLOW)
+    except PathProblem as problem:
+        raise SettingsError(str(problem)) from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be opened: {error.strerror}.") from error
 
 
-def _cut_torn_tail(file: int) -> None:
+def _cut_torn_tail(file: int, path: Path) -> None:
     """A line is whole when its newline is there; whatever follows the last one was being written."""
     end = size = os.fstat(file).st_size
     while end > 0:
@@ -142,6 +146,8 @@ def _cut_torn_tail(file: int) -> None:
             end = start + newline + 1
             break
         end = start
+        if size - end > LONGEST_LINE:
+            raise SettingsError(f"{path} is no results file: its last line has over {LONGEST_LINE:,} bytes.")
     if end != size:
         os.ftruncate(file, end)
         os.fsync(file)
@@ -164,10 +170,10 @@ def _heads_backwards(file: int, path: Path) -> Iterator[_Head]:
     """The last line first. Reads no more of a line than its head, where it can: a third of the time for all of it."""
     lanes: dict[bytes, tuple[str, int]] = {}
     match = _HEAD.match
-    for data, start, end in _places_backwards(file):
+    for data, start, end in _places_backwards(file, path):
         found = match(data, start, end)
         if found is None or data[end - 2] != _CLOSING_BRACE:
-            line = _parsed(data, start, end, path)
+            line = _parsed(data, start, end, file, path)
             key = hash((line["id"], lane_of(line["spec"], line["label"]), line["repeat"]))
             yield start, line["spec"], key, _digest(line.get("digest"), line.get("checks_digest")), line["status"]
             continue
@@ -192,19 +198,19 @@ def _lines_about(file: int) -> int:
     return tail.count(b"\n") * size // max(1, len(tail))
 
 
-def _places_backwards(file: int) -> Iterator[tuple[mmap.mmap, int, int]]:
+def _places_backwards(file: int, path: Path) -> Iterator[tuple[mmap.mmap, int, int]]:
     """Where each line starts and ends, the last first."""
     if os.fstat(file).st_size == 0:
         return
     with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data:
         end = len(data)
         while end > 0:
-            start = data.rfind(b"\n", 0, end - 1) + 1
+            start = line_start(data, end, file, path)
             yield data, start, end
             end = start
 
 
-def _parsed(data: mmap.mmap, start: int, end: int, path: Path) -> dict[str, Any]:
+def _parsed(data: mmap.mmap, start: int, end: int, file: int, path: Path) -> dict[str, Any]:
     try:
         value = orjson.loads(data[start:end])
         (
@@ -216,7 +222,7 @@ def _parsed(data: mmap.mmap, start: int, end: int, path: Path) -> dict[str, Any]
             _digest(value.get("digest"), value.get("checks_digest")),
         )
     except (ValueError, TypeError, KeyError) as error:
-        number = data[:start].count(b"\n") + 1
+        number = line_number(file, start)
         raise SettingsError(
             f"{path}:{number}: this line is no result, so the run cannot be gone on with. Mend or remove the line, or "
             f"name another file with -o."

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jsonschema_rs
 
+from throughster.paths import PathProblem, read_bounded
 from throughster.schema.check import find_issues, plain_schema, walk
-from throughster.schema.documents import Documents
+from throughster.schema.documents import LARGEST_FILE, Documents
 from throughster.schema.engine import bound_patterns, compile_validator, registry_of
 from throughster.schema.issues import SchemaError, SchemaIssue, SchemaProblem, json_path, shortened
 from throughster.schema.keywords import DEFAULT_DIALECT, Pointer, dialect_of
@@ -118,9 +119,11 @@ def load_schema(source: dict[str, Any] | Path, *, base: Path | None = None, root
 def read_schema(path: Path) -> dict[str, Any]:
     """Return the schema in a JSON file, unchecked. Raises `SchemaProblem` where the file holds no JSON object."""
     try:
-        schema = parse_json(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+        schema = parse_json(read_bounded(path, LARGEST_FILE).removeprefix(b"\xef\xbb\xbf"))
     except JsonProblem as problem:
         raise SchemaProblem([SchemaIssue((), f"The file is no JSON: {problem}.")], file=str(path)) from None
+    except PathProblem as problem:
+        raise SchemaProblem([SchemaIssue((), str(problem))], file=str(path)) from None
     except OSError as error:
         raise SchemaProblem([SchemaIssue((), f"It cannot be read: {error.strerror}.")], file=str(path)) from None
     if not isinstance(schema, dict):

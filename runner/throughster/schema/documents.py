@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
 
-from throughster.paths import PathProblem, resolve_inside
+from throughster.paths import PathProblem, read_bounded, resolve_inside
 from throughster.schema.keywords import dialect_of
 from throughster.strictjson import JsonProblem, parse_json
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from referencing import Registry, Resource
 
-__all__ = ["Documents"]
+__all__ = ["LARGEST_FILE", "Documents"]
 
 _HOME = "https://throughster.invalid/"  # a reserved name that never resolves: addresses below it stand for files
-_LARGEST_FILE = 10_000_000
+LARGEST_FILE = 10_000_000
 _MOST_FILES = 100
 
 
@@ -93,10 +93,9 @@ class _RefusedError(Exception):
 
 def _read(root: Path, base: Path, name: str) -> Any:
     try:
-        path = resolve_inside(root, base, name)
-        if path.stat().st_size > _LARGEST_FILE:
-            raise _RefusedError(f"`{name}` is larger than {_LARGEST_FILE:,} bytes.")
-        contents = parse_json(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+        contents = parse_json(
+            read_bounded(resolve_inside(root, base, name), LARGEST_FILE).removeprefix(b"\xef\xbb\xbf")
+        )
     except PathProblem as problem:
         raise _RefusedError(str(problem)) from None
     except (OSError, JsonProblem) as problem:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from throughster.errors import Problem, SpecError
 from throughster.inputs import RowSource, open_rows
 from throughster.names import did_you_mean
-from throughster.paths import PathProblem, resolve_inside
+from throughster.paths import PathProblem, read_bounded, resolve_inside
 from throughster.spec.explain import explain_error
 from throughster.spec.model import TestSpec
 from throughster.yamltree import parse_yaml
@@ -113,7 +113,7 @@ def _split(found: Iterator[WrittenCase | Problem]) -> tuple[list[WrittenCase], l
 
 
 def _from_yaml(path: Path, name: str) -> Iterator[WrittenCase | Problem]:
-    document, problems = parse_yaml(path.read_bytes(), name, max_bytes=_LARGEST_YAML)
+    document, problems = parse_yaml(read_bounded(path, _LARGEST_YAML), name, max_bytes=_LARGEST_YAML)
     yield from problems
     if document is None:
         return

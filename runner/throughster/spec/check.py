@@ -15,7 +15,7 @@ from throughster.emulator import Answers, load_answers
 from throughster.errors import HostNotAllowedError, Problem, SettingsError, SpecError
 from throughster.inputs import RowSource, Scan, open_rows
 from throughster.names import did_you_mean
-from throughster.paths import PathProblem, project_root, resolve_inside
+from throughster.paths import PathProblem, project_root, resolve_inside, resolve_named
 from throughster.prompts import PromptTemplate
 from throughster.providers import DIALECTS, PROVIDERS
 from throughster.schema import check_schema
@@ -278,6 +278,7 @@ class _Check:
                     return None, None
                 source: RowSource = case_source(self._spec, cases)
             elif outside is not None:
+                resolve_named(outside)
                 source = open_rows(outside, name=str(outside))
             elif data is None:
                 return None, None
@@ -287,7 +288,10 @@ class _Check:
                 source = open_rows(data, name=self._document.file)
             scan = source.scan()
         except PathProblem as error:
-            self._say(("data",), str(error))
+            if outside is not None:
+                self._problems.append(Problem(str(outside), 0, 0, str(error)))
+            else:
+                self._say(("data",), str(error))
             return None, None
         except (SettingsError, SpecError) as error:
             self._problems += getattr(error, "problems", ())

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from throughster.errors import Problem
-from throughster.paths import PathProblem, resolve_inside, shown_path
+from throughster.paths import PathProblem, read_bounded, resolve_inside, shown_path
 from throughster.schema import AnswerSchema, SchemaProblem, check_schema, json_path, read_schema
 from throughster.yamltree import parse_yaml
 
@@ -54,7 +54,7 @@ def _in_spec(document: Document, issue: SchemaIssue) -> Problem:
 def _in_file(path: Path, issue: SchemaIssue) -> Problem:
     """An issue placed in the JSON file. JSON is YAML, so the tree that knows positions reads it too."""
     file = shown_path(path)
-    tree, _ = parse_yaml(path.read_bytes().replace(b"\t", b" "), file, max_bytes=_MOST_BYTES)
+    tree, _ = parse_yaml(read_bounded(path, _MOST_BYTES).replace(b"\t", b" "), file, max_bytes=_MOST_BYTES)
     if tree is None:
         return Problem(file, 0, 0, f"{json_path(issue.pointer)}: {issue.message}", issue.hint, severity=issue.severity)
     return tree.problem(issue.pointer, issue.message, issue.hint, key=bool(issue.pointer), severity=issue.severity)

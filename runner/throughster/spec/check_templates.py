@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from throughster.errors import Problem
-from throughster.paths import PathProblem, resolve_inside, shown_path
-from throughster.prompts import MessageTemplate, TemplateProblem, compile_template
+from throughster.paths import PathProblem, project_root, read_bounded, resolve_inside, shown_path
+from throughster.prompts import MOST_BYTES, MessageTemplate, TemplateProblem, compile_template
 
 if TYPE_CHECKING:
     from throughster.spec.prompt import MessageSpec, PromptSpec
@@ -43,7 +43,7 @@ def _source(message: MessageSpec, base: Path, root: Path) -> tuple[str, str]:
     if isinstance(message.content, str):
         return message.content, "prompt"
     file = resolve_inside(root, base, message.content.file)
-    return file.read_bytes().decode("utf-8-sig"), shown_path(file)
+    return read_bounded(file, MOST_BYTES).decode("utf-8-sig"), shown_path(file)
 
 
 def problem_in_template(
@@ -62,9 +62,12 @@ def problem_in_template(
     `name`: the variable that stands there; its occurrences are counted to find the place in a quoted or folded text.
     """
     if template != "prompt" and not source:  # a file that another one includes
-        included = Path(document.file).parent / template
-        if included.is_file():
-            source, template = included.read_text("utf-8", "replace"), shown_path(included)
+        file = Path(document.file)
+        try:
+            included = resolve_inside(project_root(file), file.resolve().parent, template)
+            source, template = read_bounded(included, MOST_BYTES).decode("utf-8", "replace"), shown_path(included)
+        except (PathProblem, OSError):
+            pass  # it is gone since it was read
     lines = source.splitlines() or [""]
     shown = lines[min(line, len(lines)) - 1] if line else ""
     if template != "prompt":

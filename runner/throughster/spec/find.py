@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 from throughster.errors import Problem, SpecError
 from throughster.names import is_slip, nearest
-from throughster.spec.load import load_document
+from throughster.paths import PathProblem, open_regular, resolve_named
+from throughster.spec.load import MAX_BYTES, load_document
 from throughster.spec.model import Spec
 from throughster.yamltree import Mapping, Scalar, Sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from throughster.yamltree import Document
 
-__all__ = ["find_specs", "has_tests", "is_spec", "reads_like_a_spec"]
+__all__ = ["find_specs", "has_tests", "is_spec", "read_head", "reads_like_a_spec"]
 
 _ENDINGS = {".yaml", ".yml"}
 _NEEDED = ("version", "prompt")
@@ -40,18 +41,33 @@ def find_specs(names: Iterable[str]) -> list[Path]:
     for name in names:
         path = Path(name)
         if path.is_dir():
+            try:
+                resolve_named(path)
+            except PathProblem as error:
+                problems.append(Problem(name, 0, 0, str(error)))
+                continue
             specs, broken = _in_folder(path)
             problems += broken
         elif path.exists() or not glob.has_magic(name):
             specs = [path]
         else:
-            specs = [Path(match) for match in sorted(glob.glob(name, recursive=True)) if Path(match).is_file()]  # noqa: PTH207 - of the user's text
+            specs = sorted(path for path in _matches(name) if path.is_file())
         if not specs and not problems:
             problems.append(Problem(name, 0, 0, "No spec here: a spec is a YAML file with `version` and `prompt`."))
         found.update(dict.fromkeys(specs))
     if problems:
         raise SpecError(problems)
     return list(found)
+
+
+def _matches(pattern: str) -> Iterator[Path]:
+    """What a glob stands for. `**` follows no link to a folder, which may lead back to where it stands."""
+    parts = Path(pattern).parts
+    first = next(n for n, part in enumerate(parts) if glob.has_magic(part))
+    base, rest = Path(*parts[:first]), [*parts[first:], *(["*"] if parts[-1] == "**" else [])]
+    for path in base.glob(str(Path(*rest))):
+        if not any(part.startswith(".") for part in path.relative_to(base).parts):
+            yield path
 
 
 def _in_folder(folder: Path) -> tuple[list[Path], list[Problem]]:
@@ -61,9 +77,9 @@ def _in_folder(folder: Path) -> tuple[list[Path], list[Problem]]:
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.suffix.lower() not in _ENDINGS or hidden:
             continue
-        if not path.is_file():
-            if path.is_symlink() and not path.exists():
-                problems.append(Problem(str(path), 0, 0, "This link leads nowhere.", "Mend it, or remove it."))
+        if path.is_symlink() and not path.exists():
+            problems.append(Problem(str(path), 0, 0, "This link leads nowhere.", "Mend it, or remove it."))
+        if path.is_dir() or (not path.is_file() and not path.is_symlink()) or not path.exists():
             continue
         document, broken = load_document(path)
         if document is None:
@@ -124,6 +140,12 @@ def reads_like_a_spec(data: bytes, *, marks: int = 2) -> bool:
     keys = {found.decode() for found in _KEY.findall(data.replace(b"\0", b"").lstrip(_ORDER_MARKS))}
     found = {word for word in _MARKS for key in keys if _is_meant(key, word) or key == "providers" == f"{word}s"}
     return len(found) >= marks and any(word in found for word in _NEEDED)
+
+
+def read_head(path: Path) -> bytes:
+    """As much of a file as a spec may have. Raises PathProblem and OSError."""
+    with open_regular(path) as file:
+        return file.read(MAX_BYTES)
 
 
 def _named_files(path: Path, document: Document) -> set[Path]:

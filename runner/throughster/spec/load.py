@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from throughster.errors import Problem, SpecError
+from throughster.paths import PathProblem, read_bounded, resolve_named
 from throughster.spec.draft import Draft
 from throughster.spec.overrides import Override, parse_override
 from throughster.yamltree import Document, Mapping, parse_yaml
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from throughster.spec.model import Spec
 
-__all__ = ["Loaded", "Override", "load", "load_document", "load_spec", "parse_override", "parse_spec"]
+__all__ = ["MAX_BYTES", "Loaded", "Override", "load", "load_document", "load_spec", "parse_override", "parse_spec"]
 
-_MAX_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +58,20 @@ def load(path: str | os.PathLike[str], overrides: Iterable[Override] = ()) -> Lo
 def load_document(path: str | os.PathLike[str]) -> tuple[Document | None, list[Problem]]:
     """Return the YAML document in a file, and its problems; None where it cannot be read as one."""
     file = os.fspath(path)
+    if "\0" in file:
+        return None, [Problem(file.replace("\0", "\ufffd"), 0, 0, "This is not the name of a file.")]
     try:
-        if not stat.S_ISREG(mode := Path(file).stat().st_mode):  # a pipe or device could block, or never end
-            kind, hint = "is a folder", "Name a spec file in it." if stat.S_ISDIR(mode) else ""
-            return None, [Problem(file, 0, 0, f"This {kind if hint else 'is not a regular file'}, not a spec.", hint)]
-        with Path(file).open("rb") as stream:
-            data = stream.read(_MAX_BYTES + 1)
+        real = resolve_named(file)
+        if real.is_dir():
+            return None, [Problem(file, 0, 0, "This is a folder, not a spec.", "Name a spec file in it.")]
+        data = read_bounded(real, MAX_BYTES)
     except FileNotFoundError:
         return None, [Problem(file, 0, 0, "This file does not exist.", "Check the name and the folder.")]
+    except PathProblem as error:
+        return None, [Problem(file, 0, 0, str(error))]
     except OSError as error:
         return None, [Problem(file, 0, 0, f"This file cannot be read: {error.strerror}.")]
-    except ValueError:  # a NUL character
-        return None, [Problem(file.replace("\0", "\ufffd"), 0, 0, "This is not the name of a file.")]
-    return parse_yaml(data, file, max_bytes=_MAX_BYTES)
+    return parse_yaml(data, file, max_bytes=MAX_BYTES)
 
 
 def parse_spec(document: Document, overrides: Iterable[Override] = ()) -> tuple[Spec | None, list[Problem]]:
