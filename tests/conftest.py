@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -105,3 +108,46 @@ def process():
         if one.poll() is None:
             one.kill()
         one.communicate()
+
+
+@contextlib.contextmanager
+def _scripted(reply):
+    """A server in a thread of its own: `reply(body, path)` gives bytes, a value, or (status, headers, bytes or value)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self):
+            data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            answer = reply(json.loads(data) if data else None, self.path)
+            status, headers, body = answer if isinstance(answer, tuple) else (200, {}, answer)
+            body = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in {
+                "Content-Type": "text/event-stream" if body.startswith(b"data:") else "application/json",
+                "Content-Length": str(len(body)),
+                **headers,
+            }.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = answer  # noqa: N815
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def scripted():
+    return _scripted

@@ -229,5 +229,5 @@ def test_other_choices_are_left_alone():
 
 @pytest.mark.parametrize("data", [b"not json", b"[1]", b"7"])
 def test_an_event_that_is_no_object_is_an_error(data):
-    with pytest.raises(StreamError, match="no JSON object"):
+    with pytest.raises(StreamError, match="no part of an answer"):
         feed(Assembler(), data)

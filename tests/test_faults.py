@@ -92,7 +92,7 @@ FAULTS = {
         (RequestTimeoutError, "timeout.total_s"),
         (RequestTimeoutError, "timeout.first_token_s"),
     ),
-    "truncated-json": ((TransportError, "is no JSON, so no"), (StreamError, "an event that is no JSON object")),
+    "truncated-json": ((TransportError, "is no JSON, so no"), (StreamError, "an event that is no part of an answer")),
     "wrong-length": ((TransportError, "broke off"), None),
     "gzip-bomb": (
         (TransportError, "larger than 32,000,000 bytes"),

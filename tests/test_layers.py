@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "runner" / "throughster"
 
 LEVELS = {
-    0: ("_version", "errors", "names", "reply", "types"),
+    0: ("_version", "characters", "errors", "names", "reply", "types"),
     1: ("config", "paths", "redact", "sse", "strictjson"),
     2: ("limits", "retry", "transport", "schema", "yamltree", "providers", "prompts"),
     3: ("emulator", "exchanges", "inputs", "settings", "tools"),

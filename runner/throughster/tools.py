@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
 from throughster.errors import RequestError
+from throughster.providers.values import as_text
 from throughster.schema import AnswerSchema, drop_added_nulls, strict_schema
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Tool:
         if errors or self.model is None:
             return arguments, (None if errors else arguments), errors
         try:
-            return arguments, self.model.model_validate_json(orjson.dumps(arguments)), ()
+            return arguments, self.model.model_validate_json(as_text(arguments)), ()
         except ValidationError as error:
             return arguments, None, tuple(str(e["msg"]) for e in error.errors(include_url=False, include_input=False))
 
@@ -205,9 +205,7 @@ def tool_message(response: Response) -> Message:
                 "type": "function",
                 "function": {
                     "name": call.name,
-                    "arguments": call.arguments
-                    if isinstance(call.arguments, str)
-                    else orjson.dumps(call.arguments).decode(),
+                    "arguments": as_text(call.arguments),
                 },
             }
             for call in response.tool_calls

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from throughster.errors import ProviderError, StreamError
 from throughster.providers.values import as_text
+from throughster.redact import one_line
 from throughster.sse import EventParser
 from throughster.types import FinishDelta, ReasoningDelta, TextDelta, ToolCallDelta, UsageDelta
 
@@ -70,7 +71,9 @@ async def read_deltas(
             yield assembler.feed([last])
         if not assembler.complete:
             missing = "[DONE] came without one" if assembler.done else "no finish reason, no [DONE]"
-            raise StreamError(f"The stream ended before the answer did: {missing}.")
+            said = one_line(assembler.unread.decode("utf-8", "replace"), 200)
+            other = f" The server also said: {said}" if said else ""
+            raise StreamError(f"The stream ended before the answer did: {missing}.{other}")
 
 
 @contextmanager

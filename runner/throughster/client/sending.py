@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from throughster.characters import whole
 from throughster.client.course import Course
 from throughster.client.reading import TOKENS, deltas_of, read_deltas
 from throughster.client.wire import Wire
@@ -263,7 +264,7 @@ class Sender:
         kept = {"content-type": "application/json"}
         for name in self.provider.request_id_headers:
             if name in headers:
-                kept[name] = redact(headers[name], self.wire.secrets)
+                kept[name] = redact(whole(headers[name]), self.wire.secrets)
         return kept
 
     async def embed(self, texts: Sequence[str]) -> tuple[list[list[float]], Usage | None]:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from yarl import URL
 
+from throughster.characters import whole
 from throughster.errors import ProviderError, ServerError, TransportError
 from throughster.exchanges import CASE, TAPE, Request, playing
-from throughster.redact import redact
+from throughster.providers.values import as_text, read_json
+from throughster.redact import one_line, redact
 from throughster.types import Usage
 
 if TYPE_CHECKING:
@@ -195,7 +197,7 @@ class Wire:
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         """The error that a reply with this status is."""
         if 300 <= status < 400:
-            target = redact(headers.get("location", "nowhere"), self.secrets)
+            target = redact(one_line(whole(headers.get("location", "nowhere")), 300), self.secrets)
             return TransportError(
                 f"{self._provider.title} replied {status}, a redirect to {target}. Redirects are not followed: "
                 f"set the address itself.",
@@ -218,8 +220,8 @@ class Wire:
     def names_in(self, reply: Reply) -> list[str]:
         """The models that a reply lists. Raises ServerError where it lists none."""
         try:
-            return [entry["id"] for entry in orjson.loads(reply.body)["data"]]
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            return [as_text(entry["id"]) for entry in read_json(reply.body)["data"]]
+        except (ValueError, KeyError, TypeError) as error:
             message = f"{self._provider.title} replied with no list of models."
             raise ServerError(message, http_status=200, retryable=False) from error
 

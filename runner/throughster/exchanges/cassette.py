@@ -34,6 +34,7 @@ __all__ = ["Exchange", "case_file", "file_of", "read_file", "read_kept", "write_
 FORMAT = 1
 LARGEST_FILE = 50_000_000
 _T = TypeVar("_T")
+_HALF = re.compile("[\ud800-\udfff]")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -133,13 +134,14 @@ def write_file(path: Path, exchanges: Iterable[Exchange], secrets: Iterable[str]
 
 def write_json(path: Path, value: Any, secrets: Iterable[str]) -> None:
     text = redact(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False), secrets) + "\n"
+    text = _HALF.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # as the server wrote it, in a file that is UTF-8
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.parent.is_symlink():
             raise CassetteError(f"The cassette {path} is not written: its folder is a link.")
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with open(descriptor, "w", encoding="utf-8", errors="surrogatepass") as file:  # noqa: PTH123
+            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
                 file.write(text)
             os.replace(name, path)  # noqa: PTH105 - beside mkstemp's plain name
         except BaseException:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from throughster.characters import whole
 from throughster.errors import RequestError
 from throughster.names import did_you_mean
 from throughster.providers.failure import parse_error
@@ -112,4 +113,4 @@ class Provider:
         return parse_quota(headers, self.quota_headers)
 
     def request_id(self, headers: Mapping[str, str]) -> str | None:
-        return next((headers[name] for name in self.request_id_headers if name in headers), None)
+        return next((whole(headers[name]) for name in self.request_id_headers if name in headers), None)

@@ -7,14 +7,25 @@ either of its names, text as a string or as a list of parts.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from throughster.errors import ServerError, StreamError
-from throughster.providers.failure import Said, classify, read_body, status_of
-from throughster.providers.values import as_text, no_answer, parse_arguments, read_json
+from throughster.errors import ServerError
+from throughster.providers.failure import classify, no_answer, no_event, read_body, speaks_of_an_error, status_of
+from throughster.providers.halves import Halves
+from throughster.providers.thinking import MAY_OPEN, Opening, parted
+from throughster.providers.values import (
+    MOST_CALLS,
+    as_text,
+    counted,
+    optional_text,
+    parse_arguments,
+    read_halves,
+    read_json,
+    too_many_calls,
+)
+from throughster.redact import one_line
 from throughster.types import (
     FinishDelta,
     ReasoningDelta,
@@ -81,8 +92,7 @@ def parse_response(body: bytes, **about: Any) -> Response:
         if choice.get("index"):
             choice = next((c for c in choices if not c.get("index")), choice)
         if choice.get("finish_reason") == "error":  # Mistral's way to fail under status 200
-            message = "The provider ended the answer with an error (finish_reason `error`)."
-            raise ServerError(message, http_status=200)
+            raise _ended_with_error("answer", choice)
         return _response(raw, choice, about)
     except (ValueError, LookupError, TypeError, AttributeError):
         raise no_answer(body, "chat completion") from None
@@ -95,17 +105,22 @@ def _response(raw: Mapping[str, Any], choice: Mapping[str, Any], about: Mapping[
     if not isinstance(content, str):
         content, thinking = _flatten(content)
         reasoning = reasoning or thinking or None
+    # for one character Python searches ten times as fast as for a word
+    if reasoning or not content or content[0] in MAY_OPEN or ("<" in content and "</think>" in content):
+        content, reasoning = parted(content, optional_text(reasoning) or None)
     calls = message.get("tool_calls")
+    if calls and len(calls) > MOST_CALLS:
+        raise too_many_calls()
     usage = raw.get("usage")
     return Response(
         content=content,
-        finish_reason=choice.get("finish_reason"),
+        finish_reason=optional_text(choice.get("finish_reason")),
         tool_calls=tuple([_tool_call(call) for call in calls]) if calls else (),
-        refusal=message.get("refusal"),
+        refusal=optional_text(message.get("refusal")),
         reasoning=reasoning,
         logprobs=choice.get("logprobs"),
         usage=parse_usage(usage) if usage else None,
-        model=raw.get("model") or "",
+        model=optional_text(raw.get("model")) or "",
         raw=raw,
         **about,
     )
@@ -119,7 +134,7 @@ def parse_usage(usage: Mapping[str, Any]) -> Usage:
     completion_details = usage.get("completion_tokens_details")
     cached = (prompt_details.get("cached_tokens") if prompt_details else usage.get("num_cached_tokens")) or 0
     reasoning = (completion_details.get("reasoning_tokens") if completion_details else 0) or 0
-    return Usage(prompt, completion, usage.get("total_tokens") or prompt + completion, cached, reasoning)
+    return counted(prompt, completion, usage.get("total_tokens") or prompt + completion, cached, reasoning)
 
 
 def _flatten(content: Any) -> tuple[str, str]:
@@ -131,10 +146,9 @@ def _flatten(content: Any) -> tuple[str, str]:
         if isinstance(part, str):
             text.append(part)
         elif isinstance(part, dict):
-            if part.get("type") == "text":
-                text.append(part.get("text") or "")
-            elif part.get("type") == "thinking":
-                inner = part.get("thinking") or ()
+            if part.get("type", "text") == "text" and "text" in part:
+                text.append(as_text(part["text"] or ""))
+            elif inner := part.get("thinking"):
                 thinking.append(inner if isinstance(inner, str) else _flatten(list(inner))[0])
     return "".join(text), "".join(thinking)
 
@@ -142,7 +156,13 @@ def _flatten(content: Any) -> tuple[str, str]:
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:
     function = call.get("function") or call.get("custom") or {}
     arguments = function.get("arguments", function.get("input"))
-    return ToolCall(call.get("id") or "", function.get("name") or "", parse_arguments(arguments))
+    call_id, name = optional_text(call.get("id")), optional_text(function.get("name"))
+    return ToolCall(call_id or "", name or "", parse_arguments(arguments))
+
+
+def _ended_with_error(what: str, choice: Mapping[str, Any]) -> ServerError:
+    said = f": {one_line(as_text(choice['error']), 300)}" if choice.get("error") else "."
+    return ServerError(f"The provider ended the {what} with an error (finish_reason `error`){said}", http_status=200)
 
 
 def _partial(error: ProviderError, text: str) -> ProviderError:
@@ -176,6 +196,9 @@ class Assembler:
     def __init__(self) -> None:
         self.complete = False
         self.done = False
+        self.unread = b""
+        self._opening: Opening | None = Opening()
+        self._halves = Halves()
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
@@ -191,52 +214,64 @@ class Assembler:
         return "".join(self._text)
 
     def feed(self, events: Iterable[Event]) -> list[Piece]:
-        """See `dialect.Assembler.feed`. Raises StreamError when an event is no JSON object."""
+        """See `dialect.Assembler.feed`. Raises StreamError when an event cannot be read."""
         deltas: list[Piece] = []
-        for data, event, _ in events:
-            try:
-                chunk = orjson.loads(data)
-            except orjson.JSONDecodeError:
-                if data.startswith(b"[DONE]"):
-                    self.done = True
-                    self.complete |= bool(self._text or self._reasoning or self._refusal or self._calls)
-                    break
-                if not data.strip():
-                    continue
-                chunk = None
-            if not isinstance(chunk, dict):
-                chunk = self._odd_chunk(data)
-            if chunk.get("error") or event == "error":
-                raise self._error(data, chunk)
-            if choices := chunk.get("choices"):
-                for choice in choices:
-                    if not choice.get("index"):
-                        self._raw = chunk
+        data, held = b"", self._halves.held
+        try:
+            for data, event, _ in events:
+                try:
+                    chunk = orjson.loads(data)
+                except orjson.JSONDecodeError:
+                    chunk = self._read_slowly(data, deltas)
+                    if self.done:
+                        break
+                else:
+                    if held:
+                        chunk = self._halves.mend(chunk)
+                if chunk.get("error") or event == "error":
+                    raise self._error(data)
+                if choices := chunk.get("choices"):
+                    self._raw = chunk
+                    for choice in choices:
                         self._read_choice(choice, deltas)
-            if usage := chunk.get("usage"):
-                self._usage = parse_usage(usage)
-                deltas.append(UsageDelta(self._usage))
-            if not self._model:
-                self._model = chunk.get("model") or ""
+                else:
+                    self._read_odd(chunk, data)
+                if usage := chunk.get("usage"):
+                    self._usage = parse_usage(usage)
+                    deltas.append(UsageDelta(self._usage))
+                if not self._model:
+                    self._model = optional_text(chunk.get("model")) or ""
+        except (AttributeError, LookupError, TypeError, ValueError):
+            raise no_event(data, self.text) from None
         return deltas
 
-    def _odd_chunk(self, data: bytes) -> dict[str, Any]:
-        """What the fast parser does not take. Raises StreamError when it is no JSON object."""
-        with suppress(ValueError):
-            chunk = read_json(data)
-            if isinstance(chunk, dict):
-                return chunk
-        raise StreamError(f"The stream holds an event that is no JSON object: {data[:200]!r}", partial=self.text)
+    def _read_slowly(self, data: bytes, deltas: list[Piece]) -> dict[str, Any]:
+        """What the fast parser does not take: the end, an empty event, or a chunk with odd text."""
+        if data.startswith(b"[DONE]"):
+            self._finish(deltas)
+            self.done = True
+            self.complete |= not self._is_empty
+            return {}
+        return self._halves.mend(read_halves(data)) if data.strip() else {}
+
+    def _read_odd(self, chunk: Mapping[str, Any], data: bytes) -> None:
+        """A chunk that brings nothing of an answer."""
+        if "choices" in chunk or "usage" in chunk:
+            return
+        if speaks_of_an_error(chunk):
+            raise self._error(data)
+        self.unread = data if chunk else self.unread
 
     def response(self, **about: Any) -> Response:
+        text, reasoning = parted(self.text, "".join(self._reasoning).strip() or None)
         return Response(
-            content=self.text,
+            content=text,
             finish_reason=self._finish_reason,
             tool_calls=tuple(
                 ToolCall(call.id, call.name, parse_arguments("".join(call.arguments))) for call in self._calls
             ),
             refusal="".join(self._refusal) or None,
-            reasoning="".join(self._reasoning) or None,
+            reasoning=reasoning,
             logprobs={"content": self._logprobs} if self._logprobs else None,
             usage=self._usage,
             model=self._model,
@@ -245,50 +280,78 @@ class Assembler:
         )
 
     def _read_choice(self, choice: Mapping[str, Any], deltas: list[Piece]) -> None:
-        if delta := choice.get("delta"):
+        if choice.get("index"):
+            return
+        delta = choice.get("delta") or (choice.get("message") if self._is_empty else None)
+        if delta:
             content = delta.get("content")
             if content:
-                if isinstance(content, str):
+                if self._opening is None and type(content) is str:
                     self._text.append(content)
                     deltas.append(content)
                 else:
-                    self._read_parts(content, deltas)
+                    self._read_content(content, deltas)
             if len(delta) > 1 or not content:
                 self._read_rest(delta, deltas)
         if (logprobs := choice.get("logprobs")) and logprobs.get("content"):
             self._logprobs.extend(logprobs["content"])
         if reason := choice.get("finish_reason"):
             if reason == "error":
-                message = "The provider ended the stream with an error (finish_reason `error`)."
-                raise _partial(ServerError(message, http_status=200), self.text)
+                raise _partial(_ended_with_error("stream", choice), self.text)
+            self._finish(deltas)
             self.complete = True
-            self._finish_reason = reason
-            deltas.append(FinishDelta(reason))
+            self._finish_reason = as_text(reason)
+            deltas.append(FinishDelta(self._finish_reason))
+
+    @property
+    def _is_empty(self) -> bool:
+        """Whether nothing of an answer has come; then a chunk may be a whole answer."""
+        return not (self._text or self._reasoning or self._refusal or self._calls)
+
+    def _finish(self, deltas: list[Piece]) -> None:
+        """Nothing more comes: what was held back is told."""
+        for chunk in self._halves.rest() if self._halves.held else ():
+            self._read_choice(chunk["choices"][0], deltas)
+        if self._opening is not None:
+            self._tell(*self._opening.release(), deltas)
+
+    def _read_content(self, content: Any, deltas: list[Piece]) -> None:
+        """Text that may still be the opening of an answer, or parts of one."""
+        text, thinking = _flatten(content) if not isinstance(content, str) else (content, "")
+        if self._opening is None or thinking:
+            held = self._opening.release()[1] if self._opening is not None else []
+            self._tell(thinking, [*held, text], deltas)
+        elif text:
+            self._tell(*self._opening.read(text), deltas)
+
+    def _tell(self, reasoning: str, texts: Iterable[str], deltas: list[Piece]) -> None:
+        if reasoning:
+            self._reasoning.append(reasoning)
+            deltas.append(ReasoningDelta(reasoning))
+        for text in texts:
+            if text:
+                self._text.append(text)
+                deltas.append(text)
+        if self._opening is not None and self._opening.is_over:
+            self._opening = None
 
     def _read_rest(self, delta: Mapping[str, Any], deltas: list[Piece]) -> None:
         """What is no text."""
         if reasoning := delta.get("reasoning") or delta.get("reasoning_content"):
-            self._reasoning.append(reasoning)
-            deltas.append(ReasoningDelta(reasoning))
+            if self._opening is not None:  # the server tells it apart itself
+                self._tell(*self._opening.release(), deltas)
+            self._reasoning.append(as_text(reasoning))
+            deltas.append(ReasoningDelta(self._reasoning[-1]))
         if refusal := delta.get("refusal"):
-            self._refusal.append(refusal)
-            deltas.append(RefusalDelta(refusal))
+            self._refusal.append(as_text(refusal))
+            deltas.append(RefusalDelta(self._refusal[-1]))
         if calls := delta.get("tool_calls"):
             for position, call in enumerate(calls):
                 self._read_call(call, position, deltas, alone=len(calls) == 1)
 
-    def _read_parts(self, content: Any, deltas: list[Piece]) -> None:
-        text, thinking = _flatten(content)
-        if thinking:
-            self._reasoning.append(thinking)
-            deltas.append(ReasoningDelta(thinking))
-        if text:
-            self._text.append(text)
-            deltas.append(text)
-
     def _read_call(self, piece: Mapping[str, Any], position: int, deltas: list[Piece], *, alone: bool) -> None:
         function = piece.get("function") or {}
-        new_id = piece.get("id")
+        new_id = optional_text(piece.get("id"))
         if new_id == "null":  # Mistral's way to say that the id was said before
             new_id = None
         call = self._call(piece.get("index"), new_id, function.get("name"), position, alone=alone)
@@ -296,7 +359,7 @@ class Assembler:
         if new_id and not call.id:
             call.id = said_id = new_id
         if (name := function.get("name")) and not call.name:  # some servers repeat the name in every piece
-            call.name = said_name = name
+            call.name = said_name = as_text(name)
         arguments = function.get("arguments")
         arguments = "" if arguments is None else as_text(arguments)
         call.arguments.append(arguments)
@@ -322,14 +385,14 @@ class Assembler:
                 if new_id and call.id:
                     break
                 return call
+        if len(self._calls) >= MOST_CALLS:
+            raise too_many_calls()
         call = _Call(len(self._calls), key)
         self._calls.append(call)
         return call
 
-    def _error(self, data: bytes, chunk: Mapping[str, Any]) -> ProviderError:
+    def _error(self, data: bytes) -> ProviderError:
         said = read_body(data)
-        if not isinstance(chunk.get("error"), dict):
-            said = Said(said.message or "an error event", said.type, said.code, said.param)
         error = classify(said, status_of(said), title="The stream")
         error.http_status = 200
         return _partial(error, self.text)

@@ -17,11 +17,13 @@ __all__ = ["Assembler", "Dialect"]
 class Assembler(Protocol):
     """Puts the events of one stream together.
 
-    `complete`: the stream may end here; `done`: it has. `text`: what has arrived of the answer's text.
+    `complete`: the stream may end here; `done`: it has. `text`: what has arrived of the answer's text. `unread`: the
+    last event that was no part of an answer.
     """
 
     complete: bool
     done: bool
+    unread: bytes
 
     @property
     def text(self) -> str: ...

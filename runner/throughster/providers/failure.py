@@ -12,8 +12,6 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
 from throughster.errors import (
     AuthError,
     BadRequestError,
@@ -24,13 +22,31 @@ from throughster.errors import (
     QuotaError,
     RateLimitError,
     ServerError,
+    StreamError,
+    TransportError,
 )
+from throughster.providers.values import as_text, read_json
 from throughster.redact import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Said", "classify", "parse_duration_s", "parse_error", "read_body", "retry_hint_s", "status_of"]
+__all__ = [
+    "Said",
+    "classify",
+    "no_answer",
+    "no_event",
+    "parse_duration_s",
+    "parse_error",
+    "read_body",
+    "retry_hint_s",
+    "speaks_of_an_error",
+    "status_of",
+]
+
+_WORDS = ("message", "msg", "text", "error_message", "errorMessage", "error_msg", "errorMsg")
+"""Where services put the words of an error."""
+_SIGNS = {"error", "error_code", "errors", "detail", *_WORDS}
 
 _CONTEXT = re.compile(
     r"maximum context length|context_length|exceed_context_size|too large for model|exceeds the model", re.IGNORECASE
@@ -60,6 +76,7 @@ class Said(NamedTuple):
     type: str = ""
     code: str = ""
     param: str | None = None
+    details: str = ""
 
 
 def parse_error(
@@ -142,26 +159,50 @@ def _kind(said: Said, status: int) -> type[ProviderError]:
     return BadRequestError
 
 
+def no_answer(body: bytes, kind: str) -> ProviderError:
+    """The error of a reply under status 200 that is no `kind`: TransportError where it is no JSON, else ServerError."""
+    said = read_body(body)
+    words = one_line(said.message, 300) or "an empty body"
+    try:
+        read_json(body)
+    except ValueError:
+        return TransportError(f"The reply is no JSON, so no {kind}: {words}", http_status=200)
+    return ServerError(f"The reply is no {kind}: {words}", http_status=200)
+
+
+def no_event(data: bytes, partial: str) -> StreamError:
+    """The error of a stream with an event that cannot be read; `partial`: the text that had arrived."""
+    text = one_line(data.decode("utf-8", "replace"), 200)
+    return StreamError(f"The stream holds an event that is no part of an answer: {text}", partial=partial)
+
+
+def speaks_of_an_error(value: Mapping[str, Any]) -> bool:
+    """Whether an object that is no part of an answer tells of an error, in whatever shape."""
+    return any(value.get(name) for name in _SIGNS) or value.get("object") == "error"
+
+
 def read_body(body: bytes) -> Said:
     """What an error body says. Never raises."""
     try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        value = read_json(body)
+    except ValueError:
         return Said(_plain(body))
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]  # Gemini's gateway sends its error in a list
     if not isinstance(value, dict):
-        return Said(_text(value))
+        return Said(as_text(value))
     inner = value.get("error")
     if isinstance(inner, dict):
         return _said(inner)
-    if inner:
-        return Said(_text(inner))
+    if inner and isinstance(inner, str):
+        return _said({**value, "message": inner})
     return _said(value)
 
 
 def _said(value: Mapping[str, Any]) -> Said:
-    message = value.get("message")
+    message = next((value[name] for name in _WORDS if value.get(name) is not None), None)
     param = value.get("param")
-    detail = value.get("detail")
+    detail = value.get("detail") or value.get("errors")
     if isinstance(message, dict):
         detail = message.get("detail", message)
         message = None
@@ -172,9 +213,16 @@ def _said(value: Mapping[str, Any]) -> Said:
     if fields and isinstance(fields[0], dict):
         kind = fields[0].get("type") or kind
     inner = value.get("innererror") or value.get("inner_error")
-    code = value.get("code") or (inner.get("code") if isinstance(inner, dict) else None)
+    code = value.get("code") or (inner.get("code") if isinstance(inner, dict) else None) or value.get("error_code")
     text = message if message is not None else detail if detail is not None else value
-    return Said(_text(text), _text(kind), _text(code or ""), param if isinstance(param, str) else None)
+    details = value.get("details")
+    return Said(
+        as_text(text),
+        as_text(kind),
+        as_text(code or ""),
+        param if isinstance(param, str) else None,
+        as_text(details) if details else "",
+    )
 
 
 def _fields(fields: list[Any]) -> str:
@@ -182,9 +230,11 @@ def _fields(fields: list[Any]) -> str:
     parts = []
     for field in fields:
         if isinstance(field, dict):
-            parts.append(f"{_location([field]) or 'request'}: {_text(field.get('msg', field))}")
+            words = next((field[name] for name in _WORDS if field.get(name) is not None), field)
+            place = _location([field])
+            parts.append(f"{place or 'request'}: {as_text(words)}" if place or "msg" in field else as_text(words))
         else:
-            parts.append(_text(field))
+            parts.append(as_text(field))
     return "; ".join(parts)
 
 
@@ -194,14 +244,6 @@ def _location(fields: list[Any]) -> str | None:
     if isinstance(place, list) and place:
         return ".".join(str(part) for part in place if part != "body") or None
     return None
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int):
-        return str(value)
-    return orjson.dumps(value).decode()
 
 
 def _plain(body: bytes) -> str:

@@ -10,10 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from throughster.errors import RequestError, ServerError, StreamError
+from throughster.errors import RequestError, ServerError
 from throughster.names import did_you_mean
-from throughster.providers.failure import classify, read_body, status_of
-from throughster.providers.values import as_text, no_answer, parse_arguments, read_json
+from throughster.providers.failure import classify, no_answer, no_event, read_body, speaks_of_an_error, status_of
+from throughster.providers.halves import Halves
+from throughster.providers.thinking import Opening, parted
+from throughster.providers.values import (
+    MOST_CALLS,
+    as_text,
+    counted,
+    optional_text,
+    parse_arguments,
+    read_halves,
+    read_json,
+    too_many_calls,
+)
 from throughster.types import (
     FinishDelta,
     ReasoningDelta,
@@ -182,25 +193,28 @@ def _response(raw: Mapping[str, Any], about: Mapping[str, Any]) -> Response:
         kind = item.get("type")
         if kind == "message":
             for part in item.get("content") or ():
-                text.append(part.get("text") or "")
-                refusal.append(part.get("refusal") or "")
+                text.append(as_text(part.get("text") or ""))
+                refusal.append(as_text(part.get("refusal") or ""))
                 logprobs += part.get("logprobs") or ()
         elif kind == "function_call":
-            calls.append(ToolCall(item.get("call_id") or item.get("id") or "", item.get("name") or "",
-                                  parse_arguments(item.get("arguments"))))  # fmt: skip
+            call_id, name = optional_text(item.get("call_id") or item.get("id")), optional_text(item.get("name"))
+            calls.append(ToolCall(call_id or "", name or "", parse_arguments(item.get("arguments"))))
         elif kind == "reasoning":
             parts = [*(item.get("summary") or ()), *(item.get("content") or ())]
-            reasoning += [part.get("text") or "" for part in parts]
+            reasoning += [as_text(part.get("text") or "") for part in parts]
+    if len(calls) > MOST_CALLS:
+        raise too_many_calls()
     usage = raw.get("usage")
+    content, thought = parted("".join(text), "".join(reasoning) or None)
     return Response(
-        content="".join(text),
+        content=content,
         finish_reason=_finish_reason(raw, calls),
         tool_calls=tuple(calls),
         refusal="".join(refusal) or None,
-        reasoning="".join(reasoning) or None,
+        reasoning=thought,
         logprobs={"content": logprobs} if logprobs else None,
         usage=_usage(usage) if usage else None,
-        model=raw.get("model") or "",
+        model=optional_text(raw.get("model")) or "",
         raw=raw,
         **{"retry_stats": RetryStats(), **about},
     )
@@ -217,11 +231,11 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
     prompt, completion = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
     cached = (usage.get("input_tokens_details") or {}).get("cached_tokens") or 0
     reasoning = (usage.get("output_tokens_details") or {}).get("reasoning_tokens") or 0
-    return Usage(prompt, completion, usage.get("total_tokens") or prompt + completion, cached, reasoning)
+    return counted(prompt, completion, usage.get("total_tokens") or prompt + completion, cached, reasoning)
 
 
 def _failure(raw: Mapping[str, Any]) -> ProviderError:
-    said = read_body(orjson.dumps({"error": raw.get("error") or {"message": "the response failed"}}))
+    said = read_body(as_text({"error": raw.get("error") or {"message": "the response failed"}}).encode())
     error = classify(said, status_of(said), title="The response")
     error.http_status = 200
     return error
@@ -233,6 +247,9 @@ class ResponsesAssembler:
     def __init__(self) -> None:
         self.complete = False
         self.done = False
+        self.unread = b""
+        self._opening: Opening | None = Opening()
+        self._halves = Halves()
         self._text: list[str] = []
         self._raw: Mapping[str, Any] | None = None
         self._calls: dict[str, int] = {}
@@ -243,38 +260,47 @@ class ResponsesAssembler:
         return "".join(self._text)
 
     def feed(self, events: Iterable[Event]) -> list[Piece]:
-        """See `dialect.Assembler.feed`."""
+        """See `dialect.Assembler.feed`. Raises StreamError when an event cannot be read."""
         deltas: list[Piece] = []
         for data, event, _ in events:
             if data.startswith(b"[DONE]"):
                 self.done = True
             elif data.strip():
-                deltas += self._deltas(data, event)
+                try:
+                    deltas += self._deltas(self._read(data), event, data)
+                except (AttributeError, LookupError, TypeError, ValueError):
+                    raise no_event(data, self.text) from None
             if self.done:
                 break
         return deltas
 
-    def _deltas(self, data: bytes, event: str) -> Sequence[Piece]:
+    def _read(self, data: bytes) -> Mapping[str, Any]:
         try:
-            said = read_json(data)
-        except ValueError:
-            said = None
-        if not isinstance(said, dict):
-            raise StreamError(f"The stream holds an event that is no JSON object: {data[:200]!r}", partial=self.text)
+            said = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return self._halves.mend(read_halves(data))
+        return self._halves.mend(said) if self._halves.held else said
+
+    def _deltas(self, said: Mapping[str, Any], event: str, data: bytes) -> Sequence[Piece]:
+        """Raises AttributeError and its like where the event has another shape."""
         kind = said.get("type") or event
         if kind in _TEXT_EVENTS:
-            return self._text_delta(kind, said.get("delta") or "")
+            return self._text_delta(kind, as_text(said.get("delta") or ""))
         if kind in _REASONING_EVENTS:
-            return [ReasoningDelta(said["delta"])] if said.get("delta") else []
+            return [ReasoningDelta(as_text(said["delta"]))] if said.get("delta") else []
         if kind == "response.output_item.added":
             return self._begin_call(said.get("item") or {})
         if kind == "response.function_call_arguments.delta":
             index = self._calls.get(said.get("item_id") or "", max(len(self._calls) - 1, 0))
-            return [ToolCallDelta(index, None, None, said.get("delta") or "")]
+            return [ToolCallDelta(index, None, None, as_text(said.get("delta") or ""))]
         if kind in ("response.completed", "response.incomplete"):
             return self._end(said.get("response") or {})
         if kind in ("response.failed", "error") or (said.get("error") and "response" not in said):
             raise self._error(said)
+        if not str(kind).startswith("response."):
+            if speaks_of_an_error(said):
+                raise self._error(said)
+            self.unread = data
         return []
 
     def response(self, **about: Any) -> Response:
@@ -286,22 +312,38 @@ class ResponsesAssembler:
     def _text_delta(self, kind: str, text: str) -> Sequence[Piece]:
         if not text:
             return []
-        if kind == "response.output_text.delta":
-            self._text.append(text)
-            return [text]
-        return [RefusalDelta(text)]
+        if kind != "response.output_text.delta":
+            return [RefusalDelta(text)]
+        if self._opening is not None:
+            return self._told(*self._opening.read(text))
+        self._text.append(text)
+        return [text]
+
+    def _told(self, reasoning: str, texts: list[str]) -> list[Piece]:
+        """What is known of the opening of the text."""
+        self._text += texts
+        if self._opening is not None and self._opening.is_over:
+            self._opening = None
+        return [*([ReasoningDelta(reasoning)] if reasoning else ()), *texts]
 
     def _begin_call(self, item: Mapping[str, Any]) -> list[Delta]:
         if item.get("type") != "function_call":
             return []
+        if len(self._calls) >= MOST_CALLS:
+            raise too_many_calls()
         index = self._calls[item.get("id") or str(len(self._calls))] = len(self._calls)
-        return [ToolCallDelta(index, item.get("call_id"), item.get("name"), "")]
+        return [ToolCallDelta(index, optional_text(item.get("call_id")), optional_text(item.get("name")), "")]
 
-    def _end(self, raw: Mapping[str, Any]) -> list[Delta]:
+    def _end(self, raw: Mapping[str, Any]) -> list[Piece]:
+        deltas: list[Piece] = []
+        for event in self._halves.rest() if self._halves.held else ():
+            deltas += self._deltas(event, "", b"")
+        if self._opening is not None:
+            deltas += self._told(*self._opening.release())
         self._raw = raw
         self.complete = self.done = True
         whole = _response(raw, {})
-        deltas: list[Delta] = [FinishDelta(whole.finish_reason or "stop")]
+        deltas.append(FinishDelta(whole.finish_reason or "stop"))
         if whole.usage is not None:
             deltas.append(UsageDelta(whole.usage))
         return deltas

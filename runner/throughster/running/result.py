@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 from pydantic import TypeAdapter
 
+from throughster.characters import mended
 from throughster.types import Attempt, CheckResult, ToolCall, Usage
 
 __all__ = ["STATUSES", "CheckResult", "Failure", "Result", "result_json_schema", "to_line"]
@@ -86,9 +87,9 @@ def to_line(result: Result) -> bytes:
     """The result as one line of strict JSON, newline included."""
     try:
         return orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # whole numbers beyond 64 bits, text with lone surrogates: the standard library writes them
+    except TypeError:  # whole numbers beyond 64 bits, text with halves of characters: the standard library writes them
         value = TypeAdapter(Result).dump_python(result)
-        return json.dumps(value, allow_nan=False).encode() + b"\n"
+        return json.dumps(mended(value), allow_nan=False).encode() + b"\n"
 
 
 def result_json_schema() -> dict[str, Any]:
