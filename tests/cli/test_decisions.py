@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -50,15 +51,19 @@ BROKEN = SUITE.replace("Gute Nacht}", "Gut}")
     [
         ("{pass_rate: 0.5}", 0, "gate met: pass_rate: 1 of 2 cases passed (50 %)"),
         ("{pass_rate: 0.6}", 1, "gate NOT met: pass_rate: 1 of 2 cases passed (50 %), 60 % needed"),
-        ('{groups: {"tag:smoke": 1.0}}', 0, "gate met: tag:smoke: 1 of 1"),
+        ('{groups: {"tag:smoke": 1.0}}', 1, "NOT met: tests: 1 of 1 cases in no group did not pass"),
+        ('{groups: {"tag:smoke": 1.0, language: 0.5}, pass_rate: 0.5}', 1, "gate NOT met: language=German: 0 of 1"),
+        ('{groups: {"tag:smoke": 1.0}, pass_rate: 0.5}', 0, "gate met: tag:smoke: 1 of 1"),
         ("{groups: {language: 0.5}}", 1, "gate NOT met: language=German: 0 of 1"),
         ('{groups: {"tag:nothing": 0.5}}', 1, "tag:nothing: there are no such cases"),
         ("{max_cost_usd: 1}", 1, "the cost is not known"),
-        ("{max_p95_latency_s: 30}", 0, "gate met: max_p95_latency_s"),
+        ("{max_p95_latency_s: 30}", 1, "gate met: max_p95_latency_s"),
+        ("{max_p95_latency_s: 30}", 1, "gate NOT met: tests: 1 of 2 cases did not pass"),
+        ("{max_p95_latency_s: 30, pass_rate: 0.5}", 0, "gate met: max_p95_latency_s"),
         ("{max_p95_latency_s: 0.000001}", 1, "gate NOT met: max_p95_latency_s"),
     ],
 )
-def test_a_gate_alone_decides(suite, gate, code, words):
+def test_a_gate_adds_conditions_and_forgives_what_it_says(suite, gate, code, words):
     outcome = suite(BROKEN + f"gate: {gate}\n")
     assert (outcome.code, words in outcome.out) == (code, True)
 
@@ -100,12 +105,101 @@ def test_the_command_line_names_another(suite, here):
 def test_too_few_to_tell_is_said_and_may_fail(suite, here):
     once = SUITE.replace("repeat: 3\n", "")
     suite(once, "-o", "before.jsonl")
-    broken = once.replace("Gute Nacht}", "Gut}")
-    outcome = suite(broken, "--baseline", "before.jsonl")
-    assert (outcome.code, "annot tell" in outcome.out) == (0, True)
+    outcome = suite(once, "--baseline", "before.jsonl")
+    assert (outcome.code, "Cannot tell" in outcome.out) == (0, True)
     (here / "base.jsonl").write_text((here / "before.jsonl").read_text())
-    outcome = suite(broken + "baseline: {file: base.jsonl, on_cannot_tell: fail}\n")
+    outcome = suite(once + "baseline: {file: base.jsonl, on_cannot_tell: fail}\n")
     assert outcome.code == 1
+
+
+def answering(here, *answers):
+    """The canned answers: as many of the suite's are right as there are names here."""
+    right = {"birthday": "Joyeux anniversaire", "night": "Gute Nacht"}
+    told = [{"contains": name, "answer": right[name] if name in answers else "wrong"} for name in right]
+    (here / "answers.yaml").write_text(json.dumps(told))
+
+
+@pytest.mark.parametrize("repeat", [1, 3])
+def test_a_suite_that_fails_newly_is_no_pass(suite, here, repeat):
+    text = SUITE.replace("repeat: 3", f"repeat: {repeat}\nbaseline: {{file: base.jsonl}}")
+    suite(text, "--update-baseline")
+    answering(here)
+    outcome = suite(text)
+    assert outcome.code == 1
+    assert "2 cases that passed in every repeat pass in none now." in outcome.out
+    assert ("at most 1 in 64 by chance" in outcome.out) == (repeat == 3)
+    answering(here, "night")
+    assert (suite(text).code, suite(text, "-q").code) == (1, 1)
+    outcome = suite(text.replace("base.jsonl", "base.jsonl, newly_failing: warn"), "-q")
+    assert outcome.code == (0 if repeat == 1 else 1)  # asked so often, the suite's test finds it
+    if repeat == 1:
+        assert outcome.out == ""
+        assert "Warning: suite: cannot tell. 1 case that passed in every repeat passes in none now." in outcome.err
+
+
+def test_failing_as_before_is_forgiven_by_a_baseline(suite, here):
+    answering(here, "night")
+    text = SUITE + "baseline: {file: base.jsonl}\n"
+    assert suite(text, "--update-baseline").code == 1
+    assert suite(text).code == 0
+
+
+def test_that_it_cannot_tell_is_said_however_little_is_printed(suite, here):
+    text = SUITE.replace("repeat: 3\n", "baseline: {file: base.jsonl}\n")
+    suite(text, "--update-baseline")
+    for options in ((), ("-q",), ("--format", "json"), ("--format", "github", "-q")):
+        outcome = suite(text, *options)
+        assert (outcome.code, "Warning: suite: cannot tell. With so few repeats" in outcome.err) == (0, True)
+    assert "::warning title=suite::cannot tell. With so few repeats" in outcome.out
+
+
+FEWER = SUITE[: SUITE.index("  - id: night")]
+
+
+def test_a_case_that_was_removed_is_no_pass_until_it_is_blessed(suite, here):
+    text = "baseline: {file: base.jsonl}\n"
+    suite(SUITE + text, "--update-baseline")
+    outcome = suite(FEWER + text)
+    assert outcome.code == 1
+    assert "1 case of the baseline is missing now, which is no pass." in outcome.out
+    assert "--update-baseline" in outcome.out
+    assert "Missing now: 1 of 2 cases of the baseline\n  case   before\n  night  3/3 pass" in outcome.out
+    assert suite(FEWER + text, "--update-baseline").code == 0
+    assert suite(FEWER + text).code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "options"),
+    [
+        ("", ("--filter", "birthday")),
+        ("", ("--limit", "1")),
+        ("", ("--filter", "tag:smoke")),
+        ("    only: true\n", ()),
+        ("    skip: later\n", ()),
+    ],
+)
+def test_what_was_left_out_on_purpose_is_not_missing(suite, here, change, options):
+    text = SUITE + "baseline: {file: base.jsonl}\n"
+    suite(text, "--update-baseline")
+    at = "  - id: birthday\n" if "only" in change else "  - id: night\n"
+    outcome = suite(text.replace(at, at + change), *options)
+    assert (outcome.code, "is missing now" in outcome.out) == (0, False)
+
+
+def test_a_provider_that_is_chosen_is_not_missing_its_rivals(suite, here):
+    several = SUITE.replace(
+        "provider: {name: offline, answers: answers.yaml}",
+        "providers: [{name: offline, answers: answers.yaml, label: a}, {name: offline, answers: answers.yaml, label: b}]",
+    )
+    text = several + "baseline: {file: base.jsonl}\n"
+    suite(text, "--update-baseline")
+    (here / "base.jsonl").write_text(
+        (here / "base.jsonl").read_text().replace('"label":"a"', '"label":"offline:canned"')
+    )
+    outcome = suite(text.replace("Gute Nacht", "o").replace("anniversaire", "o"), "--provider", "offline")
+    assert "missing now" not in outcome.out
+    outcome = suite(text, "--provider", "offline", "--update-baseline")
+    assert (outcome.code, "needs the whole suite" in outcome.err) == (2, True)
 
 
 def test_a_baseline_of_other_cases_is_refused_before_anything_is_sent(suite, here):
@@ -197,11 +291,47 @@ def test_the_decision_is_json_too(suite):
     assert (told["is_met"], told["gate"]["conditions"][0]["found"]) == (False, 0.5)
 
 
-def test_all_repeats_are_asked_while_results_are_compared(suite, here, results):
-    text = SUITE.replace("repeat: 3", "repeat: 9\npass_rate: 0.3\nconcurrency: 1")
-    suite(text, "-o", "few.jsonl")
-    assert len(results("few.jsonl")) < 18
-    suite(text, "-o", "all.jsonl", "--baseline", "few.jsonl")
+EARLY = SUITE.replace("repeat: 3", "repeat: 9\npass_rate: 0.3\nconcurrency: 1\nearly_stop: true")
+
+
+def test_a_run_that_stops_early_says_so_everywhere(suite, here, results, command):
+    outcome = suite(EARLY.replace("Gute Nacht}", "Gut}"), "-o", "few.jsonl", "-o", "junit.xml", "-o", "few.md")
+    assert outcome.code == 1
+    counts = Counter(line["id"] for line in results("few.jsonl"))
+    assert {line["planned"] for line in results("few.jsonl")} == {9}
+    assert (counts["birthday"], 7 <= counts["night"] < 9) == (3, True)
+    night = f"0/{counts['night']} of 9 planned"
+    assert f"fail {night}: night" in outcome.err
+    assert f"{counts.total()} of 18 planned repeats asked (early_stop)" in outcome.out
+    assert f"| fail | {night} | night" in (here / "few.md").read_text()
+    assert f'message="{night}: ' in (here / "junit.xml").read_text()
+    command("view", "few.jsonl", "-o", "few.html")
+    page = (here / "few.html").read_text()
+    assert night in page
+    assert "3/3 of 9 planned" in page
+
+
+def test_a_run_that_stopped_early_is_no_baseline(suite, here, command):
+    """Its rates are those of where it stopped."""
+    suite(EARLY, "-o", "few.jsonl")
+    whole = EARLY.replace("early_stop: true", "early_stop: false")
+    suite(whole, "-o", "all.jsonl")
+    told = "was not asked to the end: 2 of 2 cases lack repeats"
+    for outcome in (
+        suite(whole, "--baseline", "few.jsonl"),
+        command("diff", "few.jsonl", "all.jsonl"),
+        command("diff", "all.jsonl", "few.jsonl"),
+        command("view", "all.jsonl", "--baseline", "few.jsonl", "-o", "page.html"),
+    ):
+        assert (outcome.code, told in outcome.err) == (2, True)
+    for options in (("--baseline", "all.jsonl"), ("--baseline", "new.jsonl", "--update-baseline")):
+        outcome = suite(EARLY, *options)
+        assert (outcome.code, "`early_stop` leaves repeats out" in outcome.err) == (2, True)
+    assert not (here / "new.jsonl").exists()
+
+
+def test_every_planned_repeat_is_asked(suite, results):
+    suite(SUITE.replace("repeat: 3", "repeat: 9\npass_rate: 0.3\nconcurrency: 1"), "-o", "all.jsonl")
     assert len(results("all.jsonl")) == 18
 
 
@@ -276,4 +406,4 @@ def test_an_answer_is_no_markup_of_the_summary(suite, here, answer):
 def test_annotations_stand_at_the_tests(suite):
     outcome = suite(BROKEN, "--format", "github")
     (line,) = (line for line in outcome.out.splitlines() if line.startswith("::error"))
-    assert line.startswith("::error file=suite.yaml,line=11,title=night::fail on offline%3Acanned: 0/3 passed")
+    assert line.startswith("::error file=suite.yaml,line=11,title=night::fail on offline:canned: 0/3 passed")

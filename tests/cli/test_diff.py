@@ -104,7 +104,7 @@ def test_cases_without_a_name_are_known_by_their_variables(command, here):
         )
         (here / name).write_bytes(b"".join(lines))
     assert (
-        "  29ba59c0145f5e29 text=hi  icontains  5/5 pass  0/5 fail  beyond chance"
+        "  29ba59c0145f5e29 text=hi  icontains  5/5 pass  0/5 fail  at most 1 in 1,000 by chance"
         in command("diff", "a.jsonl", "b.jsonl").out
     )
 
@@ -185,6 +185,6 @@ def test_the_documented_numbers_of_repeats_are_those_that_tell():
         assert [repeats_needed(suite, drop, 0.0, 0.05) for drop in (0.05, 0.1, 0.2)] == list(map(int, repeats))
 
 
-def test_as_many_runs_as_documented_have_a_newly_failing_case_by_chance():
+def test_as_many_runs_as_documented_have_a_case_below_its_pass_rate_by_chance():
     passing = sum(math.comb(5, k) * 0.9**k * 0.1 ** (5 - k) for k in (4, 5))
     assert 1 - (1 - passing * (1 - passing)) ** 30 == pytest.approx(0.9, abs=0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -115,12 +116,13 @@ def test_repeats_are_one_test_and_enough_of_them_must_pass(suite):
     assert "2 tests: 2 pass" in outcome.out
 
 
-def test_what_is_decided_is_not_asked_to_the_end(suite):
-    text = GOOD.replace("Gute Nacht", "x") + "repeat: 40\npass_rate: 0.5\nconcurrency: 1\n"
+def test_with_early_stop_what_is_decided_is_not_asked_to_the_end(suite):
+    text = GOOD.replace("Gute Nacht", "x") + "repeat: 40\npass_rate: 0.5\nconcurrency: 1\nearly_stop: true\n"
     outcome, lines = suite(text)
     assert outcome.code == 1
-    counts = {name: sum(line["id"] == name for line in lines) for name in ("birthday", "night")}
-    assert counts == {"birthday": 20, "night": 21}
+    assert Counter(line["id"] for line in lines) == {"birthday": 20, "night": 21}
+    _, lines = suite(text.replace("early_stop: true\n", ""))
+    assert Counter(line["id"] for line in lines) == {"birthday": 40, "night": 40}
 
 
 def test_errors_are_no_evidence(suite, flaky):
@@ -340,6 +342,19 @@ NEVER_GREEN = {
     "a pass rate of tests that are not there": ("pass_rate: 0.5\nvars: {text: a, language: b}\n", "suite.yaml:5:1: `pass_rate`", ""),
     "a judge of tests that are not there": (
         "grader: {provider: offline}\nvars: {text: a, language: b}\n", "suite.yaml:5:1: `grader`", ""),
+    "an early stop of tests that are not there": ("early_stop: true\nvars: {text: a, language: b}\n", "suite.yaml:5:1: `early_stop`", ""),
+    "a gate of nothing": (GOOD + "gate: {}\n", "suite.yaml:13:7: `gate` has no condition", "1 error"),
+    "a gate of groups of nothing": (GOOD + "gate: {groups: {}}\n", "suite.yaml:13:7: `gate` has no condition", "1 error"),
+    "a gate that is all comments": (GOOD + "gate:\n  # pass_rate: 1\n", "suite.yaml:13:1: `gate` must be", "found nothing"),
+    "a gate with a rate of nothing": (GOOD + "gate:\n  pass_rate:\n", "suite.yaml:14:", "1 error"),
+    "a baseline that is all comments": (GOOD + "baseline:\n", "suite.yaml:13:1: `baseline` must be", "found nothing"),
+    "a budget of nothing": (GOOD + "budget: {}\n", "suite.yaml:13:9: `budget` has no limit", "1 error"),
+    "a budget that is all comments": (GOOD + "budget:\n", "suite.yaml:13:1: `budget` must be", "found nothing"),
+    "a pass rate of 0": (GOOD + "pass_rate: 0\n", "suite.yaml:13:12: `pass_rate` must be more than 0", "1 error"),
+    "a test's pass rate of 0": (GOOD.replace("    tags:", "    pass_rate: 0\n    tags:"), "suite.yaml:7:16: ", "must be more than 0"),
+    "a gate's pass rate of 0": (GOOD + "gate: {pass_rate: 0}\n", "suite.yaml:13:19: `gate.pass_rate` must be more than 0", "1 error"),
+    "a group's pass rate of 0": (GOOD + "gate: {groups: {language: 0.0}}\n", "suite.yaml:13:27: ", "must be more than 0"),
+    "a tolerance of everything": (GOOD + "baseline: {file: a.jsonl, tolerance: 1}\n", "suite.yaml:13:38: ", "must be less than 1"),
     "a reason to skip that is none": (
         GOOD.replace("    tags: [smoke]\n", "    skip: no\n"), "suite.yaml:7:11: `skip` is the text `no`",
         "Write true or false, or the reason."),

@@ -9,8 +9,9 @@ import pytest
 from throughster.regression import CaseKey, CaseOutcome, compare, fold
 from throughster.regression.decide import decide, points, shown_p
 from throughster.regression.power import Suite, power, repeats_needed
-from throughster.regression.statistics import Pair, suite_p
+from throughster.regression.statistics import Pair, least_odds, suite_p
 from throughster.regression.suite import suite_change
+from throughster.regression.tables import text
 
 ALPHA = 0.05
 
@@ -114,18 +115,87 @@ def test_kinds_of_changes(results):
     before = fold(results("a.jsonl", [(5, 5), (2, 5), (5, 5), (4, 5), (5, 5)]), pass_rate=0.8)
     after = fold(results("b.jsonl", [(1, 5), (5, 5), (4, 5), (4, 5), (5, 5)]), pass_rate=0.8)
     found = compare(before, after)
-    assert [change.kind for change in found.cases] == ["newly failing", "newly passing", "changed", "same", "same"]
-    assert [change.after.tally for change in found.of_kind("newly failing")] == ["1/5"]
+    kinds = ["below its pass rate", "newly passing", "changed", "same", "same"]
+    assert [change.kind for change in found.cases] == kinds
+    assert [change.after.tally for change in found.of_kind("below its pass rate")] == ["1/5"]
     assert found.suite.drop == pytest.approx((21 - 19) / 25)
 
 
 def test_a_broken_case_is_told_though_the_suite_holds(results):
     before = fold(results("a.jsonl", [(10, 10)] + [(5, 10)] * 60))
-    after = fold(results("b.jsonl", [(0, 10)] + [(5, 10)] * 60))
+    after = fold(results("b.jsonl", [(1, 10)] + [(5, 10)] * 60))
     found = compare(before, after)
     assert found.verdict == "no regression"
     assert [change.is_certain for change in found.cases] == [True] + [False] * 60
     assert found.reasons[-1] == "But 1 case has dropped beyond chance."
+
+
+@pytest.mark.parametrize(("cases", "repeats"), [(4, 1), (1, 5), (200, 3)])
+def test_a_case_that_passed_always_and_now_never_is_no_pass(results, cases, repeats):
+    """Whatever the suite's test says, which with so few or so many cases says nothing."""
+    before = fold(results("a.jsonl", [(repeats, repeats)] * cases))
+    after = fold(results("b.jsonl", [(0, repeats)] + [(repeats, repeats)] * (cases - 1)))
+    found = compare(before, after)
+    assert ([change.kind for change in found.cases].count("newly failing"), found.is_acceptable) == (1, False)
+    assert found.verdict in ("newly failing", "regression")
+    forgiven = compare(before, after, forgives_newly_failing=True)
+    assert forgiven.is_acceptable == (forgiven.verdict != "regression")
+    assert forgiven.verdict != "newly failing"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [((5, 5), (0, 5), "newly failing"), ((5, 5), (1, 5), "below its pass rate"), ((4, 5), (0, 5), "below its pass rate"),
+     ((0, 5), (0, 5), "same"), ((5, 5), (5, 5), "same")],
+)  # fmt: skip
+def test_only_from_always_to_never_is_newly_failing(results, before, after, kind):
+    found = compare(*(fold(results(name, [one]), pass_rate=0.8) for name, one in (("a", before), ("b", after))))
+    assert [change.kind for change in found.cases] == [kind]
+
+
+def test_a_newly_failing_case_is_seen_beside_repeats_without_an_answer(results):
+    before = fold(results("a.jsonl", [(5, 5)]))
+    after = fold(results("b.jsonl", [(0, 5)], lambda _, repeat: {"status": "error"} if repeat else {}))
+    assert compare(before, after).verdict == "newly failing"
+
+
+def test_a_missing_case_is_no_pass_where_all_are_needed(results):
+    before = fold(results("a.jsonl", [(5, 5)] * 30))
+    after = fold(results("b.jsonl", [(5, 5)] * 28))
+    assert compare(before, after).is_acceptable
+    found = compare(before, after, needs_all=True)
+    assert (found.is_acceptable, found.verdict) == (False, "no regression")
+    assert found.reasons[-1].startswith("2 cases of the baseline are missing now, which is no pass.")
+    assert "Missing now: 2 of 30 cases of the baseline\n  case     before\n  case-28  5/5 pass" in text(found)
+    assert compare(before, before, needs_all=True).is_acceptable
+
+
+def test_copies_of_one_answer_count_as_one_trial(results):
+    """A model that is asked for the likeliest answer gives it every time."""
+
+    def copied(*_):
+        return {"sampled": False}
+
+    once = compare(fold(results("a.jsonl", [(1, 1)] * 12)), fold(results("b.jsonl", [(1, 1)] * 9 + [(0, 1)] * 3)))
+    before = fold(results("c.jsonl", [(5, 5)] * 12, copied))
+    often = compare(before, fold(results("d.jsonl", [(5, 5)] * 9 + [(0, 5)] * 3, copied)))
+    assert (often.suite.p, often.suite.after) == (once.suite.p, once.suite.after)
+    (note,) = often.notes
+    assert note.startswith("All cases have repeats that are copies of one answer")
+    assert "by chance" not in text(often).split("Newly failing")[1]
+    drawn = compare(fold(results("e.jsonl", [(5, 5)] * 12)), fold(results("f.jsonl", [(5, 5)] * 9 + [(0, 5)] * 3)))
+    assert drawn.suite.p < once.suite.p
+
+
+@pytest.mark.parametrize(
+    ("passes", "failures", "odds"),
+    [(1, 1, 4), (2, 2, 16), (3, 3, 64), (5, 5, 1000), (10, 10, 1_000_000), (5, 1, 14), (5000, 5000, 10**9)],
+)
+def test_the_odds_of_a_case_that_turned(passes, failures, odds):
+    """The greatest chance, whatever the case's own: 1 in 1,024 for five and five."""
+    assert least_odds(passes, failures) == odds
+    greatest = max(p**passes * (1 - p) ** failures for p in (n / 1000 for n in range(1001)))
+    assert greatest <= 1.05 / odds
 
 
 def test_cases_of_one_run_only(results):

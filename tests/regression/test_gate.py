@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from throughster.regression import evaluate_gate, fold
 from throughster.spec.model import GateSpec
@@ -39,12 +40,12 @@ def test_groups_by_tag_and_by_variable(results):
 
 @pytest.mark.parametrize("name", ["tag:none", "lang"])
 def test_a_group_without_cases_is_not_met(results, name):
-    assert check(results("a.jsonl", [(5, 5)]), groups={name: 0.0}) == (False, [(name, False, None)])
+    assert check(results("a.jsonl", [(5, 5)]), groups={name: 0.1}) == (False, [(name, False, None)])
 
 
 def test_no_case_meets_no_condition(tmp_path):
     (tmp_path / "a.jsonl").touch()
-    gate = {"pass_rate": 0.0, "groups": {"tag:x": 0.0}, "max_cost_usd": 1.0, "max_p95_latency_s": 9.0}
+    gate = {"pass_rate": 0.1, "groups": {"tag:x": 0.1}, "max_cost_usd": 1.0, "max_p95_latency_s": 9.0}
     met, conditions = check(tmp_path / "a.jsonl", **gate)
     assert not met
     assert [(is_met, found) for _, is_met, found in conditions] == [(False, None)] * 4
@@ -66,5 +67,22 @@ def test_latency_at_95_percent_of_the_answers(results):
     assert check(cached, max_p95_latency_s=9.0) == (False, [("max_p95_latency_s", False, None)])
 
 
-def test_a_gate_without_conditions_is_met(results):
-    assert check(results("a.jsonl", [(0, 5)])) == (True, [])
+def test_each_case_that_no_rate_forgives_must_pass(results):
+    path = results("a.jsonl", [(5, 5), (0, 5), (4, 5)], lambda row, _: {"tags": ["short"] if row == 2 else []})
+    assert check(path, max_cost_usd=9) == (
+        False,
+        [("tests", False, pytest.approx(2 / 3)), ("max_cost_usd", True, pytest.approx(0.015))],
+    )
+    assert check(path, max_cost_usd=9, pass_rate=0.3)[0]
+    assert check(path, groups={"tag:short": 0.5}) == (False, [("tag:short", True, 1.0), ("tests", False, 0.5)])
+
+
+def test_a_comparison_decides_in_the_place_of_each_cases_verdict(results):
+    cases = fold(results("a.jsonl", [(5, 5), (0, 5)]))
+    assert evaluate_gate(GateSpec(max_cost_usd=9), cases, is_compared=True).is_met
+
+
+@pytest.mark.parametrize("gate", [{}, {"groups": {}}, {"pass_rate": None}, {"pass_rate": 0}, {"groups": {"tag:x": 0}}])
+def test_a_gate_that_holds_nothing_back_is_refused(gate):
+    with pytest.raises(ValidationError):
+        GateSpec(**gate)

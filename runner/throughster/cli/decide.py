@@ -13,6 +13,7 @@ import orjson
 from throughster.errors import SettingsError
 from throughster.paths import PathProblem, project_root, resolve_inside
 from throughster.regression import compare, evaluate_gate, fold
+from throughster.regression.cases import require_whole
 from throughster.regression.plain import as_plain
 from throughster.regression.tables import headline, markdown, text
 from throughster.reports.table import replace_file
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from throughster.running.events import Summary
     from throughster.running.plan import Plan
 
-__all__ = ["Decision", "baseline_of", "check_baselines", "decide", "update_baseline"]
+__all__ = ["TONES", "Decision", "baseline_of", "check_baselines", "decide", "update_baseline", "warnings_of"]
 
-_TONES = {"regression": "red", "no regression": "green", "cannot tell": "yellow"}
+TONES = {"regression": "red", "newly failing": "red", "no regression": "green", "cannot tell": "yellow"}
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,19 @@ class Decision:
         fails = self.comparison.verdict == "cannot tell" and self.on_cannot_tell == "fail"
         return self.comparison.is_acceptable and not fails
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was let pass, and a reader should know however little is printed."""
+        return () if self.comparison is None else warnings_of(self.comparison)
+
     def show(self, *, color: bool) -> None:
-        """Print it: the conditions on standard output, a warning on standard error."""
+        """Print it: the conditions of the gate, then the comparison."""
         for condition in self.gate.conditions if self.gate is not None else ():
             told = f"gate {'met' if condition.is_met else 'NOT met'}: {condition.text}"
             click.echo(click.style(told, fg="green" if condition.is_met else "red") if color else told)
         if self.comparison is not None:
             head = headline(self.comparison)
-            click.echo(click.style(head, fg=_TONES[self.comparison.verdict], bold=True) if color else head)
+            click.echo(click.style(head, fg=TONES[self.comparison.verdict], bold=True) if color else head)
             click.echo(text(self.comparison), nl=False)
 
     def as_json(self) -> dict[str, Any]:
@@ -76,6 +82,15 @@ class Decision:
         if self.comparison is not None:
             parts.append(markdown(self.comparison))
         return "\n\n".join(parts) + "\n"
+
+
+def warnings_of(comparison: Comparison) -> tuple[str, ...]:
+    """What does not end with 1, and is no good news."""
+    if comparison.verdict == "cannot tell":
+        return (f"cannot tell. {' '.join(comparison.reasons)}",)
+    if comparison.verdict == "no regression" and comparison.of_kind("newly failing"):
+        return (comparison.reasons[0],)
+    return ()
 
 
 def baseline_of(plan: Plan, given: Path | None) -> tuple[Path, BaselineSpec] | None:
@@ -99,10 +114,15 @@ def check_baselines(plans: Sequence[Plan], given: Path | None, *, update: bool) 
     """Raises SettingsError where there is nothing to compare with, before anything is sent."""
     for plan in plans:
         found = baseline_of(plan, given)
+        if plan.spec.early_stop and (update or found is not None):
+            raise SettingsError(
+                f"{plan.file}: `early_stop` leaves repeats out, so such a run can be no baseline, nor be compared "
+                f"with one. Remove it, or run without the baseline."
+            )
         if update and not plan.is_whole:
             raise SettingsError(
-                f"{plan.file}: --update-baseline needs the whole suite: the cases that --filter, --limit, --sample or "
-                f"`only` leave out would be lost from the baseline."
+                f"{plan.file}: --update-baseline needs the whole suite: the cases that --filter, --limit, --sample, "
+                f"`only` or --provider leave out would be lost from the baseline."
             )
         if found is None and update:
             raise SettingsError(
@@ -113,7 +133,9 @@ def check_baselines(plans: Sequence[Plan], given: Path | None, *, update: bool) 
                 raise SettingsError(
                     f"There is no baseline {found[0]}. Make this run the baseline with --update-baseline."
                 )
-            known = {key.id for key, case in _folded(plan, found[0]).items() if case.answered}
+            earlier = _folded(plan, found[0])
+            require_whole(earlier, found[0])
+            known = {key.id for key, case in earlier.items() if case.answered}
             if not any(row.id in known for row in plan.rows):
                 raise SettingsError(
                     f"The baseline {found[0]} has no answered case of {plan.name} that would be run now, so there is "
@@ -127,11 +149,19 @@ def decide(plan: Plan, summary: Summary, given: Path | None, *, update: bool) ->
     if plan.spec.gate is None and found is None:
         return None
     after = _folded(plan, Path(summary.journal))
-    gate = None if plan.spec.gate is None else evaluate_gate(plan.spec.gate, after)
+    gate = None if plan.spec.gate is None else evaluate_gate(plan.spec.gate, after, is_compared=found is not None)
     if found is None:
         return Decision(plan.name, gate, None)
     path, how = found
-    comparison = compare(_folded(plan, path), after, alpha=how.alpha, tolerance=how.tolerance)
+    skipped = plan.cases.skipped if plan.cases is not None else {}
+    comparison = compare(
+        {key: case for key, case in _folded(plan, path).items() if key.id not in skipped},
+        after,
+        alpha=how.alpha,
+        tolerance=how.tolerance,
+        forgives_newly_failing=how.newly_failing == "warn",
+        needs_all=plan.is_whole and not (summary.stopped_by or summary.lost),
+    )
     return Decision(plan.name, gate, comparison, how.on_cannot_tell, path)
 
 

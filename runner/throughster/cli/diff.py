@@ -7,18 +7,18 @@ from pathlib import Path
 import click
 import orjson
 
+from throughster.cli.decide import TONES, warnings_of
 from throughster.cli.exits import FAILED, OK
 from throughster.cli.numbers import FiniteRange
 from throughster.errors import SettingsError
 from throughster.regression import compare, fold
+from throughster.regression.cases import require_whole
 from throughster.regression.plain import as_plain
 from throughster.regression.tables import headline, markdown, text
 
 __all__ = ["diff"]
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_SHARE = FiniteRange(0, 1)
-_TONES = {"regression": "red", "no regression": "green", "cannot tell": "yellow"}
 
 
 @click.command()
@@ -28,22 +28,41 @@ _TONES = {"regression": "red", "no regression": "green", "cannot tell": "yellow"
     "--alpha", type=FiniteRange(0, 0.5, min_open=True, max_open=True), default=0.05, show_default=True,
     help="The chance of a false alarm.",
 )  # fmt: skip
-@click.option("--tolerance", type=_SHARE, default=0.0, show_default=True, help="A drop up to this is no regression.")
 @click.option(
-    "--pass-rate", type=_SHARE, default=1.0, show_default=True, help="Share of a case's repeats that must pass."
+    "--tolerance",
+    type=FiniteRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="A drop up to this is no regression.",
 )
+@click.option(
+    "--pass-rate",
+    type=FiniteRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of a case's repeats that must pass.",
+)
+@click.option(
+    "--newly-failing", type=click.Choice(["fail", "warn"]), default="fail", show_default=True,
+    help="What a case means that passed in every repeat and passes in none now.",
+)  # fmt: skip
 @click.option("--format", "screen", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
-def diff(before: Path, after: Path, alpha: float, tolerance: float, pass_rate: float, screen: str) -> int:
+def diff(
+    before: Path, after: Path, alpha: float, tolerance: float, pass_rate: float, newly_failing: str, screen: str
+) -> int:
     """Compare two results files (.jsonl): whether B is worse than A, or only differs by chance.
 
-    Exits with 1 where B is a regression, or has new cases that fail, or cases without an answer.
+    Exits with 1 where B is a regression, or has cases that fail newly, new ones that fail, or some without an answer.
 
     \b
     Example:
       throughster diff baselines/translate.jsonl runs/translate/20261125T120000Z/results.jsonl
     """
     earlier, later = fold(before, pass_rate=pass_rate), fold(after, pass_rate=pass_rate)
-    found = compare(earlier, later, alpha=alpha, tolerance=tolerance)
+    for cases, path in ((earlier, before), (later, after)):
+        require_whole(cases, path)
+    forgives = newly_failing == "warn"
+    found = compare(earlier, later, alpha=alpha, tolerance=tolerance, forgives_newly_failing=forgives)
     if not found.cases:
         raise SettingsError(
             f"{before} and {after} have no case in common, so there is nothing to compare. A case is the same where "
@@ -56,8 +75,8 @@ def diff(before: Path, after: Path, alpha: float, tolerance: float, pass_rate: f
     elif screen == "markdown":
         click.echo(markdown(found), nl=False)
     else:
-        click.echo(click.style(headline(found), fg=_TONES[found.verdict], bold=True))
+        click.echo(click.style(headline(found), fg=TONES[found.verdict], bold=True))
         click.echo(text(found), nl=False)
-    if found.verdict == "cannot tell" and screen != "text":
-        click.echo(f"Warning: cannot tell. {' '.join(found.reasons)}", err=True)
+    for warning in warnings_of(found) if screen != "text" else ():
+        click.echo(f"Warning: {warning}", err=True)
     return OK if found.is_acceptable else FAILED

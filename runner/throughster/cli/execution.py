@@ -15,6 +15,7 @@ from throughster.cli.exits import FAILED, OK, exit_code
 from throughster.cli.listen import listener
 from throughster.cli.loop import loop_factory, runner
 from throughster.cli.page import Pages
+from throughster.cli.problems import escaped, escaped_property
 from throughster.exchanges import Player, Recorder
 from throughster.running.launch import Caps, execute
 from throughster.running.outputs import Outputs
@@ -119,8 +120,14 @@ def _show(decision: Decision, screen: Screen) -> None:
         click.echo(orjson.dumps({"decision": decision.as_json()}, default=list).decode())
     elif not screen.quiet or not decision.is_met:
         decision.show(color=screen.color == "always" or (screen.color == "auto" and sys.stdout.isatty()))
-    if screen.form == "github" and not decision.is_met:
-        click.echo(f"::error title={decision.name}::the gate or the baseline says that this is not good enough")
+    for warning in decision.warnings:
+        click.echo(f"Warning: {decision.name}: {warning}", err=True)
+    if screen.form == "github":
+        for warning in decision.warnings:
+            click.echo(f"::warning title={escaped_property(decision.name)}::{escaped(warning)}")
+        if not decision.is_met:
+            told = "the gate or the baseline says that this is not good enough"
+            click.echo(f"::error title={escaped_property(decision.name)}::{told}")
 
 
 def _add_to_summaries(decision: Decision, outputs: tuple[Path, ...], plan: Plan, summary: Summary) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
+from throughster.cli.problems import escaped, escaped_property
 from throughster.config import in_ci
 from throughster.redact import one_line
 from throughster.reports.console import ConsoleReport
@@ -35,15 +36,14 @@ def listener(screen: str, *, color: str, quiet: bool, progress: bool, verbose: b
         if isinstance(event, RunFinished):
             for case in event.summary.verdicts or ():
                 if case.verdict in ("fail", "error"):
-                    told = _escape(one_line(f"{case.passed}/{case.asked} passed: {case.reason}", 400))
-                    place = f"file={_escape(case.file)},line={case.line}," if case.line else ""
-                    click.echo(
-                        f"::error {place}title={_escape(case.id)}::{case.verdict} on {_escape(case.label)}: {told}"
-                    )
+                    told = one_line(f"{case.verdict} on {case.label}: {case.tally} passed: {case.reason}", 400)
+                    place = f"file={escaped_property(case.file)},line={case.line}," if case.line else ""
+                    click.echo(f"::error {place}title={escaped_property(one_line(case.id))}::{escaped(told)}")
         elif isinstance(event, RowFinished) and event.result.status != "ok" and not event.result.checks:
             result = event.result
             why = one_line(result.error.message, 400) if result.error else result.status
-            click.echo(f"::error title={_escape(result.spec)}::row {result.row}: {result.status}: {_escape(why)}")
+            told = f"row {result.row + 1}: {result.status}: {why}"
+            click.echo(f"::error title={escaped_property(result.spec)}::{escaped(told)}")
 
     return both
 
@@ -73,8 +73,3 @@ def _summary(name: str, summary: Summary) -> dict[str, object]:
         "grader": None if summary.grader is None else asdict(summary.grader),
         "stopped_by": summary.stopped_by or None,
     }
-
-
-def _escape(text: str) -> str:
-    """As GitHub's workflow commands want it; no line of an answer can begin a command of its own."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")

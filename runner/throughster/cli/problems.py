@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from throughster.errors import Problem
 
-__all__ = ["print_problems"]
+__all__ = ["escaped", "escaped_property", "print_problems"]
 
 
 def print_problems(problems: Sequence[Problem], screen: str, color: str) -> None:
@@ -40,6 +40,16 @@ def print_problems(problems: Sequence[Problem], screen: str, color: str) -> None
 
 
 def _annotation(problem: Problem) -> str:
-    place = f"file={problem.file}" + (f",line={problem.line},col={problem.column}" if problem.line else "")
-    message = f"{problem.message} {problem.hint}".strip().replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return f"::{problem.severity} {place}::{message}"
+    place = f"file={escaped_property(problem.file)}"
+    place += f",line={problem.line},col={problem.column}" if problem.line else ""
+    return f"::{problem.severity} {place}::{escaped(f'{problem.message} {problem.hint}'.strip())}"
+
+
+def escaped(text: str) -> str:
+    """The message of a GitHub workflow command; no line of it can begin a command of its own."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def escaped_property(text: str) -> str:
+    """The value of a property of one, such as its title, which also ends at `:` and `,`."""
+    return escaped(text).replace(":", "%3A").replace(",", "%2C")

@@ -85,7 +85,6 @@ def run(
         **choice,
         priced=max_cost is not None,
         keyless=replay is not None,
-        compared=baseline is not None or update_baseline,
     )
     print_problems(problems, screen, color)
     if any(problem.severity == "error" for problem in problems) or not plans:

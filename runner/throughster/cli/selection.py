@@ -83,7 +83,6 @@ def prepared(
     priced: bool = False,
     cache: bool | None = None,
     keyless: bool = False,
-    compared: bool = False,
 ) -> tuple[list[Plan], list[Problem]]:
     """The plans of the chosen specs, and everything that is wrong with them. Raises click.UsageError on bad options."""
     overrides = [_assignment(text) for text in settings]
@@ -110,7 +109,6 @@ def prepared(
         provider=provider,
         priced=priced,
         keyless=keyless,
-        compared=compared,
     )
     try:
         paths = find_specs(specs)

@@ -12,7 +12,7 @@ from throughster.cli.exits import OK
 from throughster.cli.numbers import FiniteRange
 from throughster.errors import SettingsError
 from throughster.regression import compare, fold
-from throughster.regression.cases import newest_first
+from throughster.regression.cases import newest_first, require_whole
 from throughster.reports.html import write_page
 from throughster.reports.page.ending import Ending, Judged
 
@@ -26,7 +26,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("-o", "--output", type=_FILE, metavar="FILE", help="Write the page here (.html); open nothing.")
 @click.option("--baseline", type=_FILE, metavar="FILE", help="Show how it compares with these results.")
 @click.option(
-    "--pass-rate", type=FiniteRange(0, 1), default=1.0, show_default=True,
+    "--pass-rate", type=FiniteRange(0, 1, min_open=True), default=1.0, show_default=True,
     help="Share of a case's repeats that must pass.",
 )  # fmt: skip
 @click.option("--no-open", is_flag=True, help="Open no browser; print where the page is.")
@@ -42,7 +42,9 @@ def view(results: Path, output: Path | None, baseline: Path | None, pass_rate: f
         raise SettingsError(f"{results}: there are no results in it.")
     ending = Ending()
     if baseline is not None:
-        comparison = compare(fold(baseline, pass_rate=pass_rate), fold(results, pass_rate=pass_rate))
+        earlier = fold(baseline, pass_rate=pass_rate)
+        require_whole(earlier, baseline)
+        comparison = compare(earlier, fold(results, pass_rate=pass_rate))
         if not comparison.cases:
             raise SettingsError(f"{baseline} and {results} have no case in common, so there is nothing to compare.")
         ending = Ending(judged=(Judged(results.stem, comparison=comparison, baseline=baseline),))

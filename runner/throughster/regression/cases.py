@@ -13,6 +13,7 @@ import orjson
 
 from throughster.errors import SettingsError
 from throughster.paths import PathProblem, descriptor_of, resolve_named
+from throughster.running.cases import tally_of
 from throughster.running.hashes import HashSet
 from throughster.running.lines import line_number, line_start
 from throughster.running.result import STATUSES
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["FAILED", "NO_EVIDENCE", "CaseKey", "CaseOutcome", "Verdict", "fold", "newest_first"]
+__all__ = [
+    "FAILED", "NO_EVIDENCE", "CaseKey", "CaseOutcome", "Verdict", "fold", "newest_first", "require_whole", "trials",
+]  # fmt: skip
 
 Verdict: TypeAlias = Literal["pass", "flaky", "fail", "error"]
 
@@ -47,7 +50,8 @@ class CaseOutcome:
 
     `failures`: how many repeats failed by which check, or by which status where no check did, the most frequent first.
     `variables`: those short enough to make groups of. `latencies_s`, `costs_usd`, `tokens`: one number for each answer
-    that has it and is not from the cache. `cost_usd`: of all repeats; None where no repeat has a price.
+    that has it and is not from the cache. `cost_usd`: of all repeats; None where no repeat has a price. `planned`: how
+    many repeats were to be asked, 0 where that is not known; `is_sampled`: whether each is an answer of its own.
     """
 
     key: CaseKey
@@ -66,6 +70,18 @@ class CaseOutcome:
     tokens: Sequence[float]
     cost_usd: float | None
     checks_digest: str | None = None
+    planned: int = 0
+    is_sampled: bool = True
+
+    @property
+    def asked(self) -> int:
+        """Repeats that were asked, with an answer or without."""
+        return self.answered + self.errors
+
+    @property
+    def trials(self) -> tuple[int, int]:
+        """Passes, and how many trials they are of: what statistics may count."""
+        return trials(self.passed, self.answered, is_sampled=self.is_sampled, is_passing=self.is_passing)
 
     @property
     def answered(self) -> int:
@@ -78,7 +94,7 @@ class CaseOutcome:
 
         Error: there is no answer, or the repeats without one could turn the outcome.
         """
-        needed = self.pass_rate * (self.answered + self.errors) - _ROUNDING
+        needed = self.pass_rate * self.asked - _ROUNDING
         if self.answered == 0 or self.passed < needed <= self.passed + self.errors:
             return "error"
         if self.passed < needed:
@@ -91,8 +107,8 @@ class CaseOutcome:
 
     @property
     def tally(self) -> str:
-        """As in `4/5`: passed, of those with an answer."""
-        return f"{self.passed}/{self.answered}"
+        """As in `4/5`: passed, of those with an answer; and of how many planned ones, where not all were asked."""
+        return tally_of(self.passed, self.answered, self.planned if self.asked < self.planned else self.answered)
 
 
 class _Counting:
@@ -126,6 +142,8 @@ class _Counting:
             pass_rate=pass_rate,
             digest=line["digest"],
             checks_digest=line["checks_digest"],
+            planned=line["planned"] or 0,
+            is_sampled=line["sampled"] is not False,
             name=line["name"],
             tags=tuple(tags),
             variables=line["vars"],
@@ -143,6 +161,26 @@ class _Counting:
 def _append(values: array[float], value: float | None) -> None:
     if value is not None:
         values.append(value)
+
+
+def trials(passed: int, answered: int, *, is_sampled: bool, is_passing: bool) -> tuple[int, int]:
+    """Passes and trials of a case: copies of one answer, as a model at temperature 0 gives them, are one trial."""
+    return (passed, answered) if is_sampled or answered <= 1 else (int(is_passing), 1)
+
+
+def require_whole(cases: Mapping[CaseKey, CaseOutcome], path: Path) -> None:
+    """Raises SettingsError where repeats were left out: the rates of such results cannot be compared.
+
+    A case is stopped early because of how its first repeats came out, so that its rate is not that of all of them.
+    """
+    part = [case for case in cases.values() if case.asked < case.planned]
+    if part:
+        first = part[0]
+        raise SettingsError(
+            f"{path} was not asked to the end: {len(part):,} of {len(cases):,} cases lack repeats that were planned "
+            f"({first.key.id} has {first.asked} of {first.planned}), so its pass rates cannot be compared. Run it "
+            f"again without `early_stop`, or, where it was interrupted, go on with it: --resume."
+        )
 
 
 def fold(
@@ -181,7 +219,7 @@ def _kept(line: dict[str, Any]) -> dict[str, Any]:
     variables = {
         n: v if isinstance(v, str) else orjson.dumps(v).decode() for n, v in line["vars"].items() if _is_short(v)
     }
-    kept = {name: line.get(name) for name in ("row", "digest", "checks_digest", "name", "tags")}
+    kept = {name: line.get(name) for name in ("row", "digest", "checks_digest", "planned", "sampled", "name", "tags")}
     return {**kept, "vars": variables}
 
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CaseChange", "Comparison", "Kind", "compare"]
 
-Kind: TypeAlias = Literal["newly failing", "newly passing", "changed", "same"]
+Kind: TypeAlias = Literal["newly failing", "below its pass rate", "newly passing", "changed", "same"]
+"""`newly failing`: passed in every repeat before, in none now. `below its pass rate`: passed before and fails now, but
+not so clearly."""
 
 _QUANTITIES = (("latency_s", "latencies_s"), ("cost_usd", "costs_usd"), ("tokens", "tokens"))
 
@@ -47,7 +49,8 @@ class CaseChange:
 class Comparison:
     """What came of it. `reasons`: why the verdict is what it is, in words; `notes`: what a reader should know beside.
 
-    `suite`: None where no case has answers in both runs. `new`, `missing`: cases of one run only.
+    `suite`: None where no case has answers in both runs. `new`, `missing`: cases of one run only. `needs_all`: whether
+    a missing case is no pass.
     """
 
     verdict: Decision
@@ -61,6 +64,7 @@ class Comparison:
     missing: tuple[CaseOutcome, ...]
     groups: tuple[Group, ...]
     drifts: tuple[Drift, ...]
+    needs_all: bool = False
 
     @property
     def unanswered(self) -> tuple[CaseOutcome, ...]:
@@ -75,7 +79,9 @@ class Comparison:
     @property
     def is_acceptable(self) -> bool:
         """No regression, as far as can be told, and nothing that fails by itself."""
-        return self.verdict != "regression" and not self.unanswered and not self.failing_new
+        is_worse = self.verdict in ("regression", "newly failing")
+        is_short = self.needs_all and bool(self.missing)
+        return not (is_worse or is_short or self.unanswered or self.failing_new)
 
     def of_kind(self, kind: Kind) -> tuple[CaseChange, ...]:
         return tuple(change for change in self.cases if change.kind == kind)
@@ -87,10 +93,13 @@ def compare(
     *,
     alpha: float = 0.05,
     tolerance: float = 0.0,
+    forgives_newly_failing: bool = False,
+    needs_all: bool = False,
 ) -> Comparison:
     """`before`: the baseline. `alpha`: the chance of a false alarm; `tolerance`: a drop up to it is no regression.
 
-    Where each run has one spec, or one label, and it is not the same, cases are matched without it.
+    `needs_all`: every case of the baseline must be there. Where each run has one spec, or one label, and it is not the
+    same, cases are matched without it.
     """
     earlier, later, notes = _matched(before, after)
     common = [(earlier[key], case) for key, case in later.items() if key in earlier]
@@ -99,12 +108,18 @@ def compare(
     suite = suite_change(compared, alpha, tolerance) if compared else None
     changes = _changes(common, pairs, alpha)
     verdict, reasons = decide(suite, len(common), alpha, tolerance)
+    newly = sum(change.kind == "newly failing" for change in changes)
+    if newly and verdict == "regression":
+        reasons = (*reasons, _newly_failing(newly))
+    elif newly:
+        verdict = verdict if forgives_newly_failing else "newly failing"
+        reasons = (_newly_failing(newly), *reasons)
     values = [(name, [(getattr(one, f), getattr(other, f)) for one, other in common]) for name, f in _QUANTITIES]
     drifts = (drift(name, of_cases, alpha) for name, of_cases in values)
     found = Comparison(
         verdict,
         (*reasons, *(_reasons_of_cases(changes) if verdict != "regression" else ())),
-        (*notes, *_notes_of_repeats(common)),
+        (*notes, *_notes_of_repeats(common), *_notes_of_copies(common)),
         alpha,
         tolerance,
         suite,
@@ -113,6 +128,7 @@ def compare(
         tuple(case for key, case in earlier.items() if key not in later),
         compare_groups([after for _, after in common], pairs, alpha, tolerance),
         tuple(one for one in drifts if one is not None),
+        needs_all,
     )
     return replace(found, reasons=(*found.reasons, *_reasons_of_others(found)))
 
@@ -120,7 +136,7 @@ def compare(
 def _pair(before: CaseOutcome, after: CaseOutcome) -> Pair | None:
     if not before.answered or not after.answered:
         return None
-    return Pair(before.passed, before.answered, after.passed, after.answered)
+    return Pair(*before.trials, *after.trials)
 
 
 def _matched(
@@ -150,10 +166,12 @@ def _changes(common: Common, pairs: Sequence[Pair | None], alpha: float) -> tupl
 
 
 def _kind(before: CaseOutcome, after: CaseOutcome) -> Kind:
+    if before.answered and before.passed == before.answered and after.failed and not after.passed:
+        return "newly failing"
     if before.verdict == after.verdict:
         return "same"
     if before.is_passing and after.verdict == "fail":
-        return "newly failing"
+        return "below its pass rate"
     if before.verdict == "fail" and after.is_passing:
         return "newly passing"
     return "changed"
@@ -166,8 +184,20 @@ def _reasons_of_cases(changes: Sequence[CaseChange]) -> tuple[str, ...]:
     return (f"But {certain:,} {'case has' if certain == 1 else 'cases have'} dropped beyond chance.",)
 
 
+def _newly_failing(count: int) -> str:
+    if count == 1:
+        return "1 case that passed in every repeat passes in none now."
+    return f"{count:,} cases that passed in every repeat pass in none now."
+
+
 def _reasons_of_others(found: Comparison) -> Iterator[str]:
     """What fails whatever the test says."""
+    if found.needs_all and found.missing:
+        count = "1 case" if len(found.missing) == 1 else f"{len(found.missing):,} cases"
+        yield (
+            f"{count} of the baseline {'is' if len(found.missing) == 1 else 'are'} missing now, which is no pass. If "
+            f"that is meant, make this run the baseline with --update-baseline."
+        )
     for cases, what in ((found.unanswered, "without a verdict now"), (found.failing_new, "new and failing")):
         if cases:
             yield f"{len(cases):,} {'case is' if len(cases) == 1 else 'cases are'} {what}, which is no pass."
@@ -186,3 +216,13 @@ def _notes_of_repeats(common: Common) -> list[str]:
                 f"repeats were left out because the outcome was decided, the pass rates are not exact."
             )
     return notes
+
+
+def _notes_of_copies(common: Common) -> list[str]:
+    """Cases whose repeats say nothing new."""
+    copied = sum(any(not case.is_sampled and case.answered > 1 for case in pair) for pair in common)
+    if not copied:
+        return []
+    whose = "All cases have" if copied == len(common) else "1 case has" if copied == 1 else f"{copied:,} cases have"
+    why = "since the model was asked for the likeliest one (`temperature: 0`)"
+    return [f"{whose} repeats that are copies of one answer, {why}: they count as one trial."]

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "decide", "points", "shown_p"]
 
-Decision: TypeAlias = Literal["regression", "no regression", "cannot tell"]
+Decision: TypeAlias = Literal["regression", "newly failing", "no regression", "cannot tell"]
+"""`newly failing`: the suite's test finds no regression, but a case that passed in every repeat passes in none now."""
 
 
 def decide(suite: SuiteChange | None, common: int, alpha: float, tolerance: float) -> tuple[Decision, tuple[str, ...]]:

@@ -23,7 +23,8 @@ _ROUNDING = 1e-9
 class Condition:
     """One condition. `found`: the figure; None where there is none, and then the condition is not met.
 
-    `limit`: the least pass rate, or the greatest cost in USD or latency in seconds. `text`: all of it in words.
+    `limit`: the least pass rate, or the greatest cost in USD or latency in seconds. `text`: all of it in words. `tests`
+    is the condition that nobody writes, where it is not met: each case passes for which the gate has no rate.
     """
 
     name: str
@@ -44,14 +45,19 @@ class GateOutcome:
         return all(condition.is_met for condition in self.conditions)
 
 
-def evaluate_gate(gate: GateSpec, cases: Mapping[CaseKey, CaseOutcome]) -> GateOutcome:
-    """The conditions that the gate has, each with its figure. A case whose verdict is `error` has not passed."""
+def evaluate_gate(gate: GateSpec, cases: Mapping[CaseKey, CaseOutcome], *, is_compared: bool = False) -> GateOutcome:
+    """The conditions that the gate has, each with its figure. A case whose verdict is `error` has not passed.
+
+    Cases that `pass_rate` and `groups` say nothing of must pass, unless a comparison with a baseline decides over them.
+    """
     conditions: list[Condition] = []
     everything = list(cases.values())
     if gate.pass_rate is not None:
         conditions.append(_pass_rate("pass_rate", everything, gate.pass_rate))
     for name, limit in gate.groups.items():
         conditions += _of_group(name, everything, limit)
+    if gate.pass_rate is None and not is_compared:
+        conditions += _others(gate, everything)
     if gate.max_cost_usd is not None:
         conditions.append(_cost(everything, gate.max_cost_usd))
     if gate.max_p95_latency_s is not None:
@@ -80,6 +86,20 @@ def _of_group(name: str, cases: Sequence[CaseOutcome], limit: float) -> Iterable
     if not by_value:
         return [_pass_rate(name, [], limit)]
     return [_pass_rate(f"{name}={value}", found, limit) for value, found in by_value.items()]
+
+
+def _others(gate: GateSpec, cases: Sequence[CaseOutcome]) -> Iterable[Condition]:
+    """What is told where a case has not passed that is in none of the groups."""
+    others = [case for case in cases if not any(_is_in(name, case) for name in gate.groups)]
+    failing = sum(not case.is_passing for case in others)
+    if failing:
+        which = "cases in no group" if gate.groups else "cases"
+        text = f"tests: {failing:,} of {len(others):,} {which} did not pass, and without a `pass_rate` each must"
+        yield Condition("tests", is_met=False, found=1 - failing / len(others), limit=1.0, text=text)
+
+
+def _is_in(name: str, case: CaseOutcome) -> bool:
+    return name.removeprefix("tag:") in case.tags if name.startswith("tag:") else name in case.variables
 
 
 def _cost(cases: Sequence[CaseOutcome], limit: float) -> Condition:

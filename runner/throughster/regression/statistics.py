@@ -28,8 +28,13 @@ if TYPE_CHECKING:
     from throughster.regression.distributions import Distribution
 
 __all__ = [
-    "Interval", "Pair", "case_p", "cohens_h", "corrected", "difference_interval", "holm", "suite_p", "wilson",
+    "Interval", "Pair", "case_p", "cohens_h", "corrected", "difference_interval", "holm", "least_odds", "suite_p",
+    "wilson",
 ]  # fmt: skip
+
+
+_LONGEST_ODDS = 9
+"""Powers of ten; nobody asks beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,19 @@ def corrected(pairs: Sequence[Pair], alpha: float) -> list[float]:
     for n, p in zip(tested, holm([case_p(pairs[n]) for n in tested]), strict=True):
         found[n] = p
     return found
+
+
+def least_odds(passes: int, failures: int) -> int:
+    """N, where so many passes and then so many failures come by chance in 1 of N cases at most, to two figures.
+
+    Whatever the chance p of passing is: p^passes * (1 - p)^failures is greatest at p = passes / (passes + failures).
+    """
+    total = passes + failures
+    logarithm = math.fsum(count * math.log10(total / count) for count in (passes, failures) if count)
+    if logarithm > _LONGEST_ODDS:
+        return int(10**_LONGEST_ODDS)
+    figures = int(10 ** max(0, math.floor(logarithm) - 1))
+    return math.floor(10**logarithm / figures + 1e-9) * figures
 
 
 def holm(values: Sequence[float]) -> list[float]:

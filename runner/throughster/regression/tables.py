@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from throughster.redact import inert, one_line
 from throughster.regression.decide import points, shown_p
+from throughster.regression.statistics import least_odds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from throughster.regression.cases import CaseKey, CaseOutcome
-    from throughster.regression.compare import CaseChange, Comparison
+    from throughster.regression.compare import CaseChange, Comparison, Kind
     from throughster.regression.drift import Drift
     from throughster.regression.groups import Group
     from throughster.regression.suite import SuiteChange
@@ -85,19 +86,26 @@ def tables(comparison: Comparison) -> list[Table]:
     """What moved: the figures, the cases by what became of them, and the groups."""
     found = [_figures(comparison)] if comparison.suite or comparison.drifts else []
     is_worse = comparison.verdict == "regression"
-    failing = comparison.of_kind("newly failing")
-    dropped = [change for change in comparison.cases if change.is_certain and change.kind != "newly failing"]
+    kinds: tuple[Kind, ...] = ("newly failing", "below its pass rate")
+    failing, below = (comparison.of_kind(kind) for kind in kinds)
+    dropped = [change for change in comparison.cases if change.is_certain and change.kind not in kinds]
     unknown = [change for change in comparison.of_kind("changed") if "error" in _verdicts(change)]
     found += [
         _cases(title, changes, comparison)
         for title, changes in (
-            ("Newly failing" if is_worse else "Newly failing, which alone decides nothing", failing),
-            ("Dropped beyond chance, not newly failing", dropped),
+            ("Newly failing", failing),
+            (
+                "Below their pass rate now" if is_worse else "Below their pass rate now, which alone decides nothing",
+                below,
+            ),
+            ("Dropped beyond chance, not below their pass rate", dropped),
             ("Newly passing", comparison.of_kind("newly passing")),
             ("Without the answers that decide in one run", unknown),
         )
         if changes
     ]
+    if comparison.needs_all and comparison.missing:
+        found.append(_missing(comparison))
     groups = sorted((g for g in comparison.groups if g.before != g.after), key=lambda g: g.after - g.before)
     return [*found, _groups(groups)] if groups else found
 
@@ -151,6 +159,18 @@ def _cases(title: str, changes: Sequence[CaseChange], comparison: Comparison) ->
     return Table(full, (*head, "before", "after", ""), tuple(rows), len(head), len(changes) - len(shown), keys)
 
 
+def _missing(comparison: Comparison) -> Table:
+    missing = comparison.missing
+    has_labels = len({case.key.label for case in missing}) > 1
+    rows = tuple(
+        (case_name(case), *([case.key.label] if has_labels else []), _tally(case)) for case in missing[:MOST_ROWS]
+    )
+    number = len(missing) + len(comparison.cases)
+    title = f"Missing now: {len(missing):,} of {_many(number, 'case')} of the baseline"
+    head = ("case", *(["provider"] if has_labels else []), "before")
+    return Table(title, head, rows, len(head) - 1, len(missing) - len(rows))
+
+
 def _groups(groups: Sequence[Group]) -> Table:
     rows = [
         (
@@ -174,7 +194,7 @@ def notes(comparison: Comparison, show: Callable[[str], str]) -> Iterable[str]:
         ("Without a verdict now", comparison.unanswered),
         ("New and failing", comparison.failing_new),
         ("New, and not compared", comparison.new),
-        ("Missing, and not compared", comparison.missing),
+        ("Missing, and not compared", () if comparison.needs_all else comparison.missing),
     ):
         if found:
             names = ", ".join(show(case_name(case)) for case in found[:5]) + (", ..." if len(found) > 5 else "")
@@ -199,6 +219,9 @@ def _verdicts(change: CaseChange) -> tuple[str, str]:
 
 
 def _chance(change: CaseChange) -> str:
+    before, after = change.before.trials[1], change.after.trials[1]
+    if change.kind == "newly failing" and before + after > 2:
+        return f"at most 1 in {least_odds(before, after):,} by chance"
     if change.is_certain and change.p_corrected is not None:
         return f"beyond chance, p {shown_p(change.p_corrected)}"
     return ""

@@ -199,7 +199,7 @@ class ConsoleReport:
             if case.verdict != "pass":
                 style = _VERDICT_STYLE[case.verdict]
                 place = f"{case.file}:{case.line}: " if case.line else ""
-                told = f"{place}{case.verdict} {case.passed}/{case.asked}: {case.id} on {case.label}"
+                told = f"{place}{case.verdict} {case.tally}: {case.id} on {case.label}"
                 reason = f": {one_line(case.reason, 300)}" if case.reason else ""
                 self._err.print(Text(self._safe(f"  {told}{reason}"), style=style), soft_wrap=True)
         for name, why in summary.left_out.items():
@@ -210,6 +210,9 @@ class ConsoleReport:
             if summary.left_out:
                 parts.append(f"{len(summary.left_out):,} skipped")
             tests = f"{_many(len(summary.verdicts), 'test')}: {', '.join(parts)}"
+            if summary.decided:
+                asked, planned = (sum(getattr(c, name) for c in summary.verdicts) for name in ("asked", "repeat"))
+                tests += f"; {asked:,} of {planned:,} planned repeats asked (early_stop)"
             if summary.grader is not None:
                 bill = summary.grader
                 cost = "" if bill.cost_usd is None else f", {bill.cost_usd:.4f} USD"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from throughster.errors import RequestError
-from throughster.running.cases import Case, Repeats
+from throughster.running.cases import Case, Repeats, tally_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,10 +26,11 @@ __all__ = ["Folded", "case_of", "folded", "missing_of", "reason_of"]
 
 @dataclass(frozen=True)
 class Folded:
-    """One test, or row, at one provider. `passed` of `asked` repeats; `reasons`: of those that did not, each once.
+    """One test, or row, at one provider.
 
-    `text`: the answer of the first that did not, else of the first. `kind`: what failed. `seconds`: of all repeats.
-    `file`, `line`: where a test stands.
+    `passed` of `asked` repeats, of `planned` ones. `reasons`: of those that did not pass, each once. `text`: the
+    answer of the first that did not, else of the first. `kind`: what failed. `seconds`: of all repeats. `file`, `line`:
+    where a test stands.
     """
 
     id: str
@@ -47,10 +48,12 @@ class Folded:
     file: str
     line: int
     source: Row | None
+    planned: int = 0
 
     @property
     def tally(self) -> str:
-        return f"{self.passed}/{self.asked}"
+        """As in `3/3 of 5 planned`."""
+        return tally_of(self.passed, self.asked, self.planned)
 
     @property
     def is_unasked(self) -> bool:
@@ -191,4 +194,5 @@ def _fold(lines: list[dict[str, Any]], row: Row | None, repeat: int) -> Folded:
         file=case.file,
         line=case.line,
         source=row,
+        planned=case.repeat,
     )

@@ -139,7 +139,7 @@ def _columns(index: Index) -> dict[str, bool]:
     return {
         "spec": len(index.specs) > 1,
         "label": len(index.labels) > 1,
-        "tally": any(entry.asked > 1 for entry in index.entries),
+        "tally": any(max(entry.asked, entry.planned) > 1 for entry in index.entries),
         "latency": any(entry.latencies_s for entry in index.entries),
         "cost": any(entry.cost_usd is not None for entry in index.entries),
         "tokens": any(entry.tokens for entry in index.entries),

@@ -64,7 +64,7 @@ def _case(suite: ET.Element, plan: Plan, case: Folded) -> None:
     one = ET.SubElement(suite, "testcase", about)
     if case.verdict in ("fail", "error"):
         kind = "failure" if case.verdict == "fail" else "error"
-        message = f"{case.tally}: {case.reason}" if case.asked > 1 else case.reason
+        message = f"{case.tally}: {case.reason}" if case.planned > 1 else case.reason
         element = ET.SubElement(one, kind, message=_text(message)[:1000], type=case.kind)
         element.text = _text(_told(plan, case))[:_LONGEST]
     elif case.verdict == "flaky":

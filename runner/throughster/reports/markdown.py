@@ -20,6 +20,8 @@ __all__ = ["summary", "write_markdown"]
 
 _SHOWN = 50
 _ORDER = ("fail", "error", "flaky", "pass")
+_ESCAPES = {ord(character): f"&#{ord(character)};" for character in "\\`*_[]<>|#!~&"} | {ord("@"): "@\u200b"}
+"""What Markdown and HTML would read as markup, each character once: an escape is not escaped again."""
 
 
 def write_markdown(journal: Path, path: Path, plans: Sequence[Plan]) -> None:
@@ -66,7 +68,4 @@ def _name(case: Folded) -> str:
 
 def _cell(text: str) -> str:
     """Text that stays inside its cell, and is no markup: an answer may hold anything."""
-    flat = inert(one_line(text, 300))
-    for character in "\\`*_[]<>|#!~":
-        flat = flat.replace(character, f"&#{ord(character)};")
-    return flat.replace("@", "@\u200b")
+    return inert(one_line(text, 300)).translate(_ESCAPES)

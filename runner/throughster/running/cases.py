@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from throughster.spec.check_cases import CheckedCase
     from throughster.types import Message
 
-__all__ = ["Case", "CaseVerdict", "Cases", "Repeats", "Verdict", "verdicts_of", "with_turns"]
+__all__ = ["Case", "CaseVerdict", "Cases", "Repeats", "Verdict", "tally_of", "verdicts_of", "with_turns"]
 
 Verdict: TypeAlias = Literal["pass", "flaky", "fail", "error"]
 
@@ -97,6 +97,16 @@ class CaseVerdict:
     reason: str
     file: str
     line: int
+
+    @property
+    def tally(self) -> str:
+        """As in `3/3 of 5 planned`."""
+        return tally_of(self.passed, self.asked, self.repeat)
+
+
+def tally_of(passed: int, asked: int, planned: int) -> str:
+    """How many repeats passed, of how many; and of how many planned ones, where not all were asked."""
+    return f"{passed}/{asked}" if asked >= planned else f"{passed}/{asked} of {planned} planned"
 
 
 def verdicts_of(cases: Cases, labels: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> tuple[CaseVerdict, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from throughster.errors import BudgetError, CassetteError, SpecError, ThroughsterError
 from throughster.exchanges import CASE, TAPE, Case
@@ -24,10 +24,10 @@ from throughster.running.resume import lane_of
 from throughster.types import TextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from throughster.checks import Answer
-    from throughster.client import Question
+    from throughster.client import Calls, Question
     from throughster.exchanges import Player, Recorder
     from throughster.limits import Budget
     from throughster.running.events import Emit, Event
@@ -51,10 +51,14 @@ _ROWS_A_TURN = 500
 
 @dataclass
 class _Lane:
-    """One target at work. `key`: of it in `Done`; `closed`: why no more rows are asked of it."""
+    """One target at work. `key`: of it in `Done`; `closed`: why no more rows are asked of it.
+
+    `questions`: one; where the spec has a seed, one for each repeat.
+    """
 
     target: Target
-    question: Question
+    client: Calls
+    questions: dict[int, Question]
     outcomes: Outcomes
     items: Iterator[tuple[Row, int]]
     key: int
@@ -82,6 +86,7 @@ class Engine:
         self._lanes: list[_Lane] = []
         self._sending: set[asyncio.Task[object]] = set()
         self._tape = TAPE.get()
+        self._stops_early = plan.stops_early
         self._judge: Grader | None = None
         self._held: dict[tuple[str, int], dict[str, tuple[Result, Answer]]] = {}
 
@@ -165,17 +170,9 @@ class Engine:
 
     async def _run_lane(self, target: Target) -> None:
         async with target.client() as client:
-            question = await client.question(
-                target.fields,
-                schema=self._plan.schema,
-                strategy=self._plan.strategy,
-                max_attempts=self._plan.max_attempts,
-                stream=self._plan.stream,
-                tools=self._plan.tools,
-                tool_choice=self._plan.tool_choice,
-            )
+            questions = {0: await self._make_question(client, target.fields)}  # a wrong request is told before sending
             key = lane_of(self._plan.name, target.label)
-            lane = _Lane(target, question, Outcomes(self._plan, target), self._items(), key)
+            lane = _Lane(target, client, questions, Outcomes(self._plan, target), self._items(), key)
             self._lanes.append(lane)
             count = target.limits.max_in_flight
             if self._plan.rows_per_target is not None:
@@ -190,8 +187,28 @@ class Engine:
                 if end is not None and not cut_short:  # workers that were stopped before they began count for nothing
                     raise end
 
+    async def _make_question(self, client: Calls, fields: Mapping[str, Any]) -> Question:
+        plan = self._plan
+        return await client.question(
+            fields,
+            schema=plan.schema,
+            strategy=plan.strategy,
+            max_attempts=plan.max_attempts,
+            stream=plan.stream,
+            tools=plan.tools,
+            tool_choice=plan.tool_choice,
+        )
+
+    async def _question(self, lane: _Lane, repeat: int) -> Question:
+        """The question of the rows of a repeat, which differs from others in its seed."""
+        fields = lane.target.fields_of(repeat)
+        seed = 0 if fields is lane.target.fields else repeat
+        if seed not in lane.questions:
+            lane.questions[seed] = await self._make_question(lane.client, fields)
+        return lane.questions[seed]
+
     def _items(self) -> Iterator[tuple[Row, int]]:
-        """Row by row; tests repeat by repeat, so that what is decided early need not be asked to the end."""
+        """Row by row; tests repeat by repeat, so that with `early_stop` few are asked to the end."""
         cases = self._plan.cases
         if cases is None:
             for row in self._plan.rows:
@@ -217,10 +234,9 @@ class Engine:
                 self._summary.wrong = error
                 self._stop(str(error))
                 return None
-            if row.case is not None and row.id in lane.cases and lane.cases[row.id].is_decided(row.case):
-                self._summary.decided += self._plan.stops_early
-                if self._plan.stops_early:
-                    continue
+            if self._stops_early and row.case and row.id in lane.cases and lane.cases[row.id].is_decided(row.case):
+                self._summary.decided += 1
+                continue
             digest = lane.target.digest_of(row) ^ row.checks
             if self._done is None or not self._done.has(row.id, lane.key, repeat, digest):
                 return row, repeat
@@ -291,7 +307,8 @@ class Engine:
 
         try:
             messages: list[Message] = self._plan.messages(row)
-            response = await lane.question.ask(
+            question = lane.questions[0] if repeat == 0 else await self._question(lane, repeat)
+            response = await question.ask(
                 messages,
                 on_delta=self._show if self._plan.live else None,
                 watch=Watch(self._budget, attempt_failed, self._sending),

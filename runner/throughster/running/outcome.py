@@ -121,6 +121,8 @@ class Outcomes:
             digest=f"{target.digest_of(row):016x}",
             checks_digest=f"{row.case.digest:016x}" if row.case is not None else None,
             vars=row.vars,
+            planned=self._plan.repeat if row.case is None else row.case.repeat,
+            sampled=target.is_sampled,
             status=status,
             **given,
         )

@@ -35,7 +35,7 @@ class Options:
     """What the caller says beside the specs. `tags`: run only specs that have one of them.
 
     `priced`: every provider must have a price, since the whole command's cost is limited. `keyless`: nothing will be
-    sent. `compared`: the results are compared with others, or others with them. Otherwise as `Outside`.
+    sent. Otherwise as `Outside`.
     """
 
     data: Path | None = None
@@ -48,7 +48,6 @@ class Options:
     provider: str | None = None
     priced: bool = False
     keyless: bool = False
-    compared: bool = False
 
     @property
     def outside(self) -> Outside:
@@ -66,7 +65,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a run needs. `total`: results that it will have, None where only reading the data tells."""
+    """Everything that a run needs. `total`: results that it will have, None where only reading the data tells.
+
+    `is_part`: whether only one of the providers of the spec is asked.
+    """
 
     name: str
     file: str
@@ -78,7 +80,7 @@ class Plan:
     targets: tuple[Target, ...]
     notes: tuple[str, ...]
     grader: GraderPlan | None = None
-    compared: bool = False
+    is_part: bool = False
 
     @property
     def cases(self) -> Cases | None:
@@ -91,19 +93,15 @@ class Plan:
 
     @property
     def stops_early(self) -> bool:
-        """Whether a test is asked no more once its verdict cannot change; a comparison wants every repeat."""
-        return (
-            not self.compared
-            and self.spec.baseline is None
-            and not any(
-                check.is_comparative for row in self.cases or () if row.case is not None for check in row.case.checks
-            )
+        """Whether a test is asked no more once its verdict cannot change; `select-best` wants the rivals' answers."""
+        return self.spec.early_stop and not any(
+            check.is_comparative for row in self.cases or () if row.case is not None for check in row.case.checks
         )
 
     @property
     def is_whole(self) -> bool:
-        """Whether no row or case is left out, but those that the spec itself skips."""
-        return self.rows.is_whole
+        """Whether no row, case or provider is left out, but those that the spec itself skips."""
+        return self.rows.is_whole and not self.is_part
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -187,7 +185,8 @@ def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Optio
         if any(problem.severity == "error" for problem in (*loaded.problems, *checked.problems)):
             continue
         try:
-            plan = _plan(spec, str(path), checked, options)
+            is_part = options.provider is not None and loaded.document.node(("providers",)) is not None
+            plan = _plan(spec, str(path), checked, options, is_part=is_part)
         except SpecError as error:
             problems += error.problems
             continue
@@ -209,7 +208,7 @@ def _tags(spec: Spec, options: Options) -> set[str]:
     return tags
 
 
-def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
+def _plan(spec: Spec, file: str, checked: Checked, options: Options, *, is_part: bool) -> Plan:
     assert checked.prompt is not None
     facts = {
         "prompt": [(message.role, message.template.source) for message in checked.prompt.messages],
@@ -273,7 +272,7 @@ def _plan(spec: Spec, file: str, checked: Checked, options: Options) -> Plan:
         targets,
         notes,
         grader,
-        options.compared,
+        is_part,
     )
 
 

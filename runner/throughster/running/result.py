@@ -49,7 +49,8 @@ class Result:
     `usage` sums over all attempts; `attempts` lists every send. `digest`: of what was asked (prompt, schema, tools,
     parameters, model, variables); `checks_digest`: of what the answer was checked for, null where there is no check. A
     row is asked again by `--resume` where one of them has changed. What `--resume` looks at stands before the first
-    field that is nested, so that it reads no more of a line than its head.
+    field that is nested, so that it reads no more of a line than its head. `planned`: how many repeats were to be
+    asked; `sampled`: whether each of them is an answer of its own, and not a copy, as at temperature 0.
     """
 
     id: str
@@ -64,6 +65,8 @@ class Result:
     checks_digest: str | None
     status: Status
     vars: dict[str, Any]
+    planned: int = 1
+    sampled: bool = True
     output: Any = None
     text: str | None = None
     tool_calls: tuple[Call, ...] = ()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from throughster.running.rows import content_hash
+from throughster.spec.provider import greedy_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,16 @@ class Target:
     endpoint: str = "chat/completions"
     answers: Answers | None = None
     cache: Literal["off", "read", "write", "on"] = "off"
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether a repeat is an answer of its own."""
+        return greedy_field(self.fields) is None
+
+    def fields_of(self, repeat: int) -> Mapping[str, Any]:
+        """The fields of a request. A seed that is given is another for each repeat, or all would be the same."""
+        seed = self.fields.get("seed")
+        return {**self.fields, "seed": seed + repeat} if isinstance(seed, int) and repeat else self.fields
 
     def digest_of(self, row: Row) -> int:
         """64 bits of everything that is asked with this row."""

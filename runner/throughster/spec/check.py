@@ -25,6 +25,7 @@ from throughster.spec.check_schema import check_output_schema
 from throughster.spec.check_templates import check_prompt
 from throughster.spec.check_variables import check_variables
 from throughster.spec.model import ToolChoiceSpec
+from throughster.spec.provider import greedy_field
 from throughster.spec.secrets import find_secrets, hide_secrets, secret_texts
 from throughster.tools import Tool
 
@@ -131,6 +132,7 @@ class _Check:
         if prompt is not None:
             self._problems += check_columns(self._spec, cases, prompt)
         self._check_without_tests()
+        self._check_repeats(cases)
         self._check_budget(addresses)
         tools = tuple(self._tools())
         secrets = [text for _, value in find_secrets(self._document.value()) for text in secret_texts(value)]
@@ -215,11 +217,23 @@ class _Check:
             return
         yield replace(address, deployment=address.model) if spec.name == "azure" else address
 
+    def _check_repeats(self, cases: Sequence[CheckedCase]) -> None:
+        """Repeats of a model that always takes the likeliest token are copies, and tell no more than one answer."""
+        most = max((case.written.test.repeat or self._spec.repeat for case in cases), default=self._spec.repeat)
+        for n, provider in enumerate(self._spec.each_provider if most > 1 else ()):
+            name = greedy_field(provider.params)
+            if name is not None:
+                path = (*self._spec.provider_path(n), "params", name)
+                message = (
+                    f"With this `{name}` every repeat is a copy of the same answer; all of them count as one trial."
+                )
+                self._warn(path, message, "Raise it, or ask once: `repeat: 1`.")
+
     def _check_without_tests(self) -> None:
         """What is for tests alone says that there should be some. A `gate` and a `baseline` decide over data too."""
         if self._spec.tests is not None or self._document.node(("tests",)) is not None:
             return
-        for name in ("default_test", "pass_rate", "grader"):
+        for name in ("default_test", "pass_rate", "early_stop", "grader"):
             if self._document.node((name,)) is not None:
                 message = f"`{name}` is for `tests`, and the spec has none, so nothing uses it."
                 self._say((name,), message, "Add `tests`, or remove it.", key=True)
@@ -306,6 +320,13 @@ class _Check:
             self._problems.append(Problem("", 0, 0, f"--provider {self._outside.provider}: {message}"))
         else:
             self._say(path, message)
+
+    def _warn(self, path: Sequence[str | int], message: str, hint: str = "") -> None:
+        origin = self._outside.origins.get(tuple(path))
+        if origin is not None:
+            self._problems.append(Problem("", 0, 0, f"{origin}: {message}", hint, severity="warning"))
+        else:
+            self._problems.append(self._document.problem(tuple(path), message, hint, severity="warning"))
 
     def _say(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> None:
         origin = self._outside.origins.get(tuple(path))

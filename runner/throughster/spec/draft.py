@@ -33,6 +33,15 @@ _PLACEHOLDERS: dict[str, Any] = {"version": 1, "provider": "offline", "name": "s
 """What stands in for a refused value that a spec cannot do without, so that the rest can still be checked."""
 
 
+_HOLDING = {
+    "tests": "a list of at least one entry",
+    "gate": "a mapping of at least one condition",
+    "baseline": "a mapping with a `file`",
+    "budget": "a mapping of at least one limit",
+}
+"""What holds a run to something, so that nothing behind it is a mistake."""
+
+
 @dataclass
 class Draft:
     """The data of one spec. Paths are those of the file, also after entries of a list were taken out."""
@@ -73,10 +82,11 @@ class Draft:
             if use.is_whole_key:
                 self._remove(use.path)
 
-    def refuse_no_tests(self) -> None:
-        """Report `tests:` with nothing behind it, as when all of its entries are comments."""
-        if "tests" in self.data and self.data["tests"] is None and not self._origin_of(("tests",)):
-            self.report(("tests",), "`tests` must be a list of at least one entry, found nothing.", at_key=True)
+    def refuse_nothing(self) -> None:
+        """Report a key that holds a run to something and has nothing behind it, as when all of it are comments."""
+        for key, expected in _HOLDING.items():
+            if key in self.data and self.data[key] is None and not self._origin_of((key,)):
+                self.report((key,), f"`{key}` must be {expected}, found nothing.", at_key=True)
 
     def validate(self) -> Spec | None:
         """Return the `Spec`, as far as the data gives one: refused values are left out, where it can do without."""
@@ -144,6 +154,8 @@ class Draft:
     def _follows_from_removal(self, kind: str, path: Path) -> bool:
         if path in self._gone:
             return True
+        if kind == "spec_empty":
+            return any(thinned[: len(path)] == path for thinned in self._thinned)
         if kind == "missing":
             return path[:-1] in self._thinned
         return kind == "too_short" and path in self._thinned

@@ -175,6 +175,7 @@ def _one_of(names: list[str]) -> str:
 
 _SPECIAL: dict[str, Callable[[Path, Any, dict[str, Any]], Explanation]] = {
     "spec": _own_words,
+    "spec_empty": _own_words,
     "spec_kind": _no_form,
     "union_tag_invalid": _no_form,
     "missing": _missing,

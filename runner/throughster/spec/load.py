@@ -89,7 +89,7 @@ def parse_spec(document: Document, overrides: Iterable[Override] = ()) -> tuple[
     draft.data.setdefault("name", _default_name(document.file))
     draft.refuse_secrets()
     draft.refuse_unbuilt()
-    draft.refuse_no_tests()
+    draft.refuse_nothing()
     return draft.validate(), draft.reported()
 
 

@@ -3,7 +3,7 @@
 A field's docstring is its description in the JSON Schema that editors read.
 """
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, Tag, model_validator
 
@@ -54,6 +54,8 @@ __all__ = [
 OUTPUT_EXTENSIONS = (".jsonl", ".csv", ".parquet", ".html", ".xml", ".md")
 
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+PassRate: TypeAlias = Annotated[float, Field(gt=0, le=1)]
+"""A rate of 0 would be met by anything."""
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 
@@ -168,12 +170,23 @@ class TestSpec(DefaultTestSpec):
     """Earlier turns, between the prompt's system message and its question."""
     repeat: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """How often it is asked; without it as often as the spec says."""
-    pass_rate: Share | None = None
+    pass_rate: PassRate | None = None
     """Share of its repeats that must pass; without it as the spec says."""
     skip: bool | Annotated[NonEmptyText, AfterValidator(_check_reason)] = False
     """Leave it out, and why."""
     only: bool = False
     """Leave out all others."""
+
+
+_M = TypeVar("_M", bound=SpecModel)
+
+
+def _checked_limits(model: _M, message: str) -> _M:
+    """The mapping of limits, which must have one."""
+    names = type(model).model_fields
+    if all(getattr(model, name) in (None, {}) for name in names):
+        raise spec_error(message, f"It may have {', '.join(f'`{name}`' for name in names)}.", kind="spec_empty")
+    return model
 
 
 class BudgetSpec(SpecModel):
@@ -186,18 +199,26 @@ class BudgetSpec(SpecModel):
     usd: Positive | None = None
     """US dollars, at most."""
 
+    @model_validator(mode="after")
+    def _check_limits(self) -> Self:
+        return _checked_limits(self, "`budget` has no limit, so anything may be spent.")
+
 
 class GateSpec(SpecModel):
-    """What decides whether the run as a whole passes."""
+    """Further conditions for the run as a whole."""
 
-    pass_rate: Share | None = None
-    """Share of cases that must pass."""
-    groups: dict[str, Share] = Field(default_factory=dict)
+    pass_rate: PassRate | None = None
+    """Share of cases that must pass; without it each of them must."""
+    groups: dict[str, PassRate] = Field(default_factory=dict)
     """The same for parts of them: `tag:NAME`, or a variable, each of whose values makes a group."""
     max_cost_usd: Annotated[float, Field(ge=0)] | None = None
     """What the run may cost."""
     max_p95_latency_s: Positive | None = None
     """Seconds that 95 % of the calls must stay below."""
+
+    @model_validator(mode="after")
+    def _check_conditions(self) -> Self:
+        return _checked_limits(self, "`gate` has no condition, so it would hold nothing back.")
 
 
 class BaselineSpec(SpecModel):
@@ -207,8 +228,10 @@ class BaselineSpec(SpecModel):
     """Its results (.jsonl)."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Chance of a false alarm that the comparison accepts."""
-    tolerance: Share = 0.0
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """A drop of the pass rate up to this is no regression."""
+    newly_failing: Literal["fail", "warn"] = "fail"
+    """What to do when a case that passed in every repeat passes in none now."""
     on_cannot_tell: Literal["warn", "fail"] = "warn"
     """What to do when there are too few repeats to tell."""
 
@@ -340,10 +363,12 @@ class Spec(SpecModel):
     """What every test has."""
     repeat: Annotated[int, Field(ge=1, le=10_000)] = 1
     """How often each row is asked."""
-    pass_rate: Share = 1.0
+    pass_rate: PassRate = 1.0
     """Share of a case's repeats that must pass."""
+    early_stop: bool = False
+    """Stop asking a test whose verdict is certain; such results are no baseline."""
     gate: GateSpec | None = None
-    """What decides whether the run passes."""
+    """Further conditions for the run as a whole."""
     baseline: BaselineSpec | None = None
     """An earlier run to compare with."""
     grader: GraderSpec | None = None

@@ -1,5 +1,6 @@
 """Whom a spec asks: the provider's mapping and its short form."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
@@ -7,11 +8,19 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from throughster.spec.values import FilePath, NonEmptyText, PlainValue, ShortForm, SpecModel, spec_error
 from throughster.types import Price
 
-__all__ = ["PROVIDERS", "DeploymentSpec", "PriceSpec", "Provider", "ProviderSpec", "expand_provider"]
+__all__ = ["PROVIDERS", "DeploymentSpec", "PriceSpec", "Provider", "ProviderSpec", "expand_provider", "greedy_field"]
 
 ProviderName: TypeAlias = Literal["offline", "openai", "azure", "mistral", "vllm"]
 PROVIDERS: tuple[str, ...] = get_args(ProviderName)
 """The names that `provider` may have."""
+
+
+_GREEDY = {"temperature": 0, "top_p": 0, "top_k": 1}
+
+
+def greedy_field(params: Mapping[str, Any]) -> str | None:
+    """The sampling parameter that makes a model take the likeliest token always, so that it repeats itself."""
+    return next((name for name, value in _GREEDY.items() if params.get(name) == value), None)
 
 
 def _check_address(address: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -45,9 +45,14 @@ TEXT, PATH, LIST, MAPPING = "<text>", "<path>", "<list>", "<mapping>"
 """The kinds that a value with several forms is told apart by; the angles keep them from being anyone's key."""
 
 
-def spec_error(message: str, hint: str = "", at: tuple[str | int, ...] = ()) -> PydanticCustomError:
-    """Return an error with its own words. `at`: where it belongs, below the value that is being checked."""
-    return PydanticCustomError("spec", "{message}", {"message": message, "hint": hint, "at": at})
+def spec_error(
+    message: str, hint: str = "", at: tuple[str | int, ...] = (), kind: Literal["spec", "spec_empty"] = "spec"
+) -> PydanticCustomError:
+    """Return an error with its own words. `at`: where it belongs, below the value that is being checked.
+
+    `kind`: `spec_empty` for a mapping that lacks any entry, which a refused entry of it explains.
+    """
+    return PydanticCustomError(kind, "{message}", {"message": message, "hint": hint, "at": at})
 
 
 def strip_free_keys(value: Any) -> Any:

@@ -77,7 +77,7 @@ class Was:
     answer: Text | None
 
 
-_TONES = {"regression": "fail", "no regression": "pass", "cannot tell": "flaky"}
+_TONES = {"regression": "fail", "newly failing": "fail", "no regression": "pass", "cannot tell": "flaky"}
 
 
 def compared(judged: Judged) -> Compared | None:

@@ -92,9 +92,13 @@ def _banner(ending: Ending, index: Index) -> Banner:
     verdicts = {comparison.verdict for comparison in ending.comparisons}
     failing = sum(not entry.is_passing for entry in index.entries)
     if code is None:
-        code = _code_of(index, has_comparison=bool(verdicts), is_worse="regression" in verdicts, failing=failing)
+        is_worse = bool(verdicts & {"regression", "newly failing"})
+        code = _code_of(index, has_comparison=bool(verdicts), is_worse=is_worse, failing=failing)
     if code == 1 and "regression" in verdicts:
         return Banner("Regression", "fail", "The pass rate dropped by more than chance explains.")
+    if code == 1 and "newly failing" in verdicts:
+        told = "What passed in every repeat before passes in none now."
+        return Banner("Newly failing", "fail", f"{told} {_what_failed(ending, failing, len(index.entries))}".strip())
     if code == 1:
         return Banner("Failed", "fail", _what_failed(ending, failing, len(index.entries)))
     if code == 0 and "cannot tell" in verdicts:
@@ -114,6 +118,8 @@ def _what_failed(ending: Ending, failing: int, cases: int) -> str:
         parts.insert(0, "The gate is not met.")
     if "cannot tell" in {comparison.verdict for comparison in ending.comparisons}:
         parts.append("The comparison with the baseline cannot tell.")
+    if any(comparison.needs_all and comparison.missing for comparison in ending.comparisons):
+        parts.append("Cases of the baseline are missing.")
     return " ".join(parts)
 
 

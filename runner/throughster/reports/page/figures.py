@@ -77,7 +77,7 @@ class Part:
 
 def overall(entries: Iterable[Entry]) -> Rate | None:
     """The mean of the cases' own pass rates, with its interval."""
-    counts = [(entry.passed, entry.answered) for entry in entries if entry.answered]
+    counts = [entry.trials for entry in entries if entry.answered]
     return rate_of(counts, ALPHA) if counts else None
 
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from throughster.regression.cases import NO_EVIDENCE, CaseKey, newest_first
+from throughster.regression.cases import NO_EVIDENCE, CaseKey, newest_first, trials
 from throughster.regression.groups import MOST_VALUES
 from throughster.reports.folded import case_of, missing_of
-from throughster.running.cases import Repeats
+from throughster.running.cases import Repeats, tally_of
 from throughster.running.hashes import HashSet
 from throughster.running.result import STATUSES
 from throughster.running.resume import is_provider_down
@@ -44,8 +44,9 @@ _HASH = re.compile(r"[0-9a-f]{16}(-\d+)?")
 class Entry:
     """A case at one provider. `places`: (repeat, status, offset in the file) of its results.
 
-    `tokens`, `cost_usd`: of all repeats; `latencies_s`: of the answers that are not from the cache.
-    `variables`: those that can make groups.
+    `planned`: how many there were to be. `is_sampled`: whether each of them is an answer of its own. `tokens`,
+    `cost_usd`: of all repeats; `latencies_s`: of the answers that are not from the cache. `variables`: those that can
+    make groups.
     """
 
     key: CaseKey
@@ -60,6 +61,8 @@ class Entry:
     tokens: int = 0
     cost_usd: float | None = None
     latencies_s: array[float] = field(default_factory=lambda: array("d"))
+    planned: int = 0
+    is_sampled: bool = True
 
     @property
     def tags(self) -> Sequence[str]:
@@ -76,7 +79,13 @@ class Entry:
 
     @property
     def tally(self) -> str:
-        return f"{self.passed}/{self.asked}"
+        """As in `3/3 of 5 planned`."""
+        return tally_of(self.passed, self.asked, self.planned)
+
+    @property
+    def trials(self) -> tuple[int, int]:
+        """Passes and trials, as statistics may count them."""
+        return trials(self.passed, self.answered, is_sampled=self.is_sampled, is_passing=self.is_passing)
 
     @property
     def is_passing(self) -> bool:
@@ -188,6 +197,7 @@ class _Reading:
         entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = Entry(key, line["row"], self._case(key, 1))
+            entry.planned, entry.is_sampled = line.get("planned") or 0, line.get("sampled") is not False
             entry.variables = self._variables.kept(line["vars"])
         passed, failed, errors = _COUNTS[line["status"]]
         entry.passed, entry.failed, entry.errors = entry.passed + passed, entry.failed + failed, entry.errors + errors
