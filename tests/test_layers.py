@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "runner" / "throughster"
 LEVELS = {
     0: ("_version", "characters", "errors", "names", "reply", "types"),
     1: ("config", "paths", "redact", "sse", "strictjson"),
-    2: ("limits", "retry", "transport", "schema", "yamltree", "providers", "prompts"),
+    2: ("limits", "retry", "screen", "transport", "schema", "yamltree", "providers", "prompts"),
     3: ("emulator", "exchanges", "inputs", "settings", "tools"),
     4: ("checks", "client"),
     5: ("balance", "spec"),

@@ -27,8 +27,9 @@ class Config:
 
 
 def in_ci() -> bool:
-    """Whether this runs in a CI system: they all set `CI`."""
-    return os.environ.get("CI", "").strip().lower() not in ("", "0", "false", "no")
+    """Whether this runs in a CI system: nearly all set `CI`, and the others a variable of their own."""
+    names = ("CI", "TF_BUILD", "TEAMCITY_VERSION", "JENKINS_URL")
+    return any(os.environ.get(name, "").strip().lower() not in ("", "0", "false", "no") for name in names)
 
 
 def read_config() -> Config:

@@ -46,6 +46,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
     if file_path.suffix.lower() not in _ENDINGS:
         return None
     from throughster.paths import PathProblem, resolve_named
+    from throughster.screen import line
     from throughster.spec.find import has_tests, is_spec, read_head, reads_like_a_spec
     from throughster.spec.load import load_document
 
@@ -53,7 +54,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
     try:
         head = read_head(resolve_named(file_path))
     except PathProblem as problem:
-        parent.warn(pytest.PytestWarning(f"Not read as a spec: {problem}"))
+        parent.warn(pytest.PytestWarning(f"Not read as a spec: {line(str(problem))}"))
         return None
     if not reads_like_a_spec(head, marks=1 if is_named else 2):
         return None
@@ -82,15 +83,16 @@ class SpecFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         from throughster.errors import ThroughsterError
         from throughster.running.plan import Options, prepare
+        from throughster.screen import line, shown
 
         try:
             keyless = _tape(self.config) is not None or not self.config.getoption("--throughster-live")
             plans, problems = prepare([self.path], [], Options(keyless=keyless))
         except ThroughsterError as error:
-            raise self.CollectError(str(error)) from None
+            raise self.CollectError(shown(str(error))) from None
         wrong = [str(problem) for problem in problems if problem.severity == "error"]
         if wrong or not plans:
-            raise self.CollectError("\n".join(wrong))
+            raise self.CollectError(shown("\n".join(wrong)))
         plan = plans[0]
         decides = [f"`{key}`" for key in ("gate", "baseline") if getattr(plan.spec, key) is not None]
         if decides:
@@ -98,10 +100,10 @@ class SpecFile(pytest.File):
             self.warn(pytest.PytestWarning(text))
         for row in plan.cases or ():
             for label in plan.labels:
-                name = row.id if len(plan.labels) == 1 else f"{row.id}[{label}]"
+                name = line(row.id if len(plan.labels) == 1 else f"{row.id}[{label}]")
                 yield CaseItem.from_parent(self, name=name, plan=plan, row=row, label=label)
         for name, why in (plan.cases.skipped if plan.cases is not None else {}).items():
-            yield SkippedCase.from_parent(self, name=name, why=why)
+            yield SkippedCase.from_parent(self, name=line(name), why=line(why))
 
 
 class SkippedCase(pytest.Item):
@@ -137,6 +139,7 @@ class CaseItem(pytest.Item):
 
     def runtest(self) -> None:
         from throughster.providers import PROVIDERS
+        from throughster.screen import line
 
         tape = _tape(self.config)
         case = self._row.case
@@ -144,7 +147,7 @@ class CaseItem(pytest.Item):
         targets = tuple(t for t in self._plan.targets if compares or t.label == self._label)
         is_offline = all(PROVIDERS[target.provider].starts_emulator for target in targets)
         if tape is None and not self.config.getoption("--throughster-live") and not is_offline:
-            pytest.skip(f"asks {self._label}: give --throughster-replay DIR, or --throughster-live")
+            pytest.skip(f"asks {line(self._label)}: give --throughster-replay DIR, or --throughster-live")
         assert self._plan.cases is not None
         plan = replace(self._plan, rows=self._plan.cases.only(self._row), targets=targets)
         found = _run(plan, tape)
@@ -152,16 +155,17 @@ class CaseItem(pytest.Item):
         if mine is None:
             raise _Failed(f"{self.name} has no result")
         if mine.verdict == "flaky":
-            self.add_report_section("call", "throughster", f"flaky, {mine.tally} passed: {mine.reason}")
+            self.add_report_section("call", "throughster", line(f"flaky, {mine.tally} passed: {mine.reason}"))
         if mine.verdict in ("fail", "error"):
             raise _Failed(_told(plan, mine))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """A failed test as a person reads it, without a traceback."""
         from throughster.errors import ThroughsterError
+        from throughster.screen import shown
 
         if isinstance(excinfo.value, _Failed | ThroughsterError):
-            return str(excinfo.value)
+            return shown(str(excinfo.value))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["inert", "one_line", "printable", "redact", "redact_bytes", "redact_values"]
+__all__ = ["inert", "mapped", "one_line", "printable", "redact", "redact_bytes", "redact_values"]
 
 MASK = "***"
 
 # C0 without TAB and LF, DEL, C1, and the characters that reorder text (Unicode TR 36, section 2.3)
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb\ud800-\udfff]"
+)
 
 
 _LEAST_IN_BASE64 = 8
 _LEAST_TO_SHORTEN = 20
 _SHORTENED = 12
 _URL_SAFE = str.maketrans("+/", "-_")
-_COMMAND = re.compile(r"::|##(?=\[|vso\[)")
+# GitHub's commands begin a line with `::`; those of Azure and TeamCity stand anywhere: `##[`, `##vso[`
+_COMMAND = re.compile(r":(?=:)|#(?=#(?:\[|\w+\[))|(?m:^)[^\S\n]*#(?=#)")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
@@ -58,14 +61,19 @@ def _raw_spellings(secret: str) -> tuple[bytes, ...]:
 
 def redact_values(value: Any, secrets: Iterable[str]) -> Any:
     """Plain values, dataclasses among them, with every secret replaced in every text."""
+    return mapped(value, lambda text: redact(text, secrets))
+
+
+def mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """Plain values, dataclasses among them, with every text changed."""
     if isinstance(value, str):
-        return redact(value, secrets)
+        return change(value)
     if isinstance(value, dict):
-        return {redact_values(name, secrets): redact_values(part, secrets) for name, part in value.items()}
+        return {mapped(name, change): mapped(part, change) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(redact_values(part, secrets) for part in value)
+        return type(value)(mapped(part, change) for part in value)
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: redact_values(getattr(value, f.name), secrets) for f in fields(value)})
+        return replace(value, **{f.name: mapped(getattr(value, f.name), change) for f in fields(value)})
     return value
 
 
@@ -88,14 +96,18 @@ def _spellings(secret: str) -> tuple[str, ...]:
     return tuple(sorted(forms, key=len, reverse=True))
 
 
-def printable(text: str) -> str:
-    """`text` without what could steer a terminal or reorder what a reader sees."""
-    return _UNSAFE.sub("", text)
+def printable(text: str, instead: Callable[[str], str] | None = None) -> str:
+    """`text` without what could steer a terminal or reorder what a reader sees; half a character becomes U+FFFD.
+
+    `instead`: what to put in the place of such a character.
+    """
+    put = instead or (lambda character: "\ufffd" if "\ud800" <= character <= "\udfff" else "")
+    return _UNSAFE.sub(lambda found: put(found[0]), text)
 
 
 def inert(text: str) -> str:
     """`text` in which no line is a command to a CI system that reads the log (GitHub `::`, Azure `##[`, `##vso[`)."""
-    return _COMMAND.sub(lambda found: found[0][0] + "\u200b" + found[0][1:], text)
+    return _COMMAND.sub(lambda found: found[0] + "\u200b", text)
 
 
 def one_line(text: str, width: int = 100) -> str:

@@ -20,7 +20,7 @@ from throughster.errors import (
     SpecError,
     ThroughsterError,
 )
-from throughster.redact import printable
+from throughster.screen import echo
 
 __all__ = ["group", "invoke"]
 
@@ -75,27 +75,27 @@ def invoke(command: click.Command, name: str) -> NoReturn:
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n", err=True)
+        echo(f"Error: {error.format_message()}", err=True)
         code = WRONG
     except click.Abort:
         code = INTERRUPTED
     except (CassetteError, SpecError, SettingsError, HostNotAllowedError, RequestError) as error:
-        click.echo(printable(f"{name}: {error}"), err=True)
+        echo(f"{name}: {error}", err=True)
         code = WRONG
     except ThroughsterError as error:  # results that could not be written, a provider that could not be used
-        click.echo(printable(f"{name}: {error}"), err=True)
+        echo(f"{name}: {error}", err=True)
         code = INCOMPLETE
     except BrokenPipeError:  # the reader of our output has gone: nothing more to say
         _drop_output()
         code = code if isinstance(code, int) else 0
     except OSError as error:  # what the commands read and write has errors of its own
         _drop_output()
-        click.echo(f"{name}: the output cannot be written: {error.strerror or error}.", err=True)
+        echo(f"{name}: the output cannot be written: {error.strerror or error}.", err=True)
         code = INCOMPLETE
     except Exception:  # noqa: BLE001 - the last resort: say that it is ours, and how to report it
-        traceback.print_exc()
-        click.echo(
-            f"{name} {__version__}: this is a bug in Throughster; please report it with the lines above.", err=True
-        )
+        echo(traceback.format_exc(), err=True)
+        echo(f"{name} {__version__}: this is a bug in Throughster; please report it with the lines above.", err=True)
         code = BUG
     sys.exit(code if isinstance(code, int) else 0)

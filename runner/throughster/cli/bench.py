@@ -21,6 +21,7 @@ from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared
 from throughster.client import Interface, create_interface
 from throughster.errors import SettingsError
+from throughster.screen import echo
 from throughster.types import Limits, Retry
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def bench(target: str, outputs: tuple[Path, ...], compare: Path | None, **given:
         result = loop.run(_run(client, load, steps, empty, given))
     _save(result, before, outputs or _default_outputs(began_at))
     if before is not None:
-        click.echo("\n" + comparison_markdown(before, result), nl=False)
+        echo("\n" + comparison_markdown(before, result), nl=False, ci=False)
     return OK if all(step.requests for step in result.steps) else INCOMPLETE
 
 
@@ -109,23 +110,23 @@ async def _run(client: Calls, load: Load, steps: tuple[int, ...], empty: Bench, 
             target = f"{target}:{load.fields['model']}"
         await client.hold_nothing_back()
         if given["warm_up"]:
-            click.echo(f"{given['warm_up']} requests to warm up ...", err=True)
+            echo(f"{given['warm_up']} requests to warm up ...", err=True)
             await warm_up(client, load, given["warm_up"])
         result = replace(empty, target=target)
         widths = [len(head) for head in _HEADS]
         for workers in steps:
             requests = given["requests"] or max(32, 8 * workers)
-            click.echo(f"{workers} workers, {requests:,} requests ...", err=True)
+            echo(f"{workers} workers, {requests:,} requests ...", err=True)
             step = await measure(client, load, workers, requests, given["seconds"])
             result = replace(result, steps=(*result.steps, step))
         rows = [list(_HEADS), *(cells(step)[: len(_HEADS)] for step in result.steps)]
         widths = [max(len(row[n]) for row in rows) for n in range(len(_HEADS))]
         for row in rows:
-            click.echo("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+            echo("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         for step in result.steps:
             if step.errors:
                 told = ", ".join(f"{count:,} {kind}" for kind, count in step.errors.items())
-                click.echo(f"{step.workers} workers: failed and not counted: {told}", err=True)
+                echo(f"{step.workers} workers: failed and not counted: {told}", err=True)
         return result
 
 
@@ -207,6 +208,6 @@ def _save(result: Bench, before: Bench | None, outputs: tuple[Path, ...]) -> Non
             try:
                 write_plot([result] if before is None else [before, result], path)
             except SettingsError as error:
-                click.echo(str(error), err=True)
+                echo(str(error), err=True)
                 continue
-        click.echo(f"Saved: {path}")
+        echo(f"Saved: {path}")

@@ -8,6 +8,7 @@ import click
 
 from throughster.cli.exits import OK
 from throughster.exchanges import Cache
+from throughster.screen import echo
 
 __all__ = ["cache"]
 
@@ -38,9 +39,9 @@ def stats(path: Path | None) -> int:
       throughster cache stats
     """
     found = Cache(path).stats()
-    click.echo(f"{found.path}: {found.entries:,} answers, {found.size_bytes / 1e6:,.1f} MB")
+    echo(f"{found.path}: {found.entries:,} answers, {found.size_bytes / 1e6:,.1f} MB")
     if found.oldest_s is not None and found.newest_s is not None:
-        click.echo(f"The oldest is {_age(found.oldest_s)} old, the newest {_age(found.newest_s)}.")
+        echo(f"The oldest is {_age(found.oldest_s)} old, the newest {_age(found.newest_s)}.")
     return OK
 
 
@@ -54,7 +55,7 @@ def clear(path: Path | None) -> int:
       throughster cache clear
     """
     target = Cache(path)
-    click.echo(f"{target.path}: {target.clear():,} answers removed")
+    echo(f"{target.path}: {target.clear():,} answers removed")
     return OK
 
 

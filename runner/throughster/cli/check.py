@@ -9,6 +9,7 @@ import click
 from throughster.cli.exits import OK, WRONG
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
+from throughster.screen import echo, line
 
 __all__ = ["check"]
 
@@ -28,5 +29,5 @@ def check(screen: str, color: str, **choice: Any) -> int:
         return WRONG
     if screen == "text":
         for plan in plans:
-            click.echo(f"{plan.file}: OK ({plan.describe()})")
+            echo(line(f"{plan.file}: OK ({plan.describe()})"))
     return OK

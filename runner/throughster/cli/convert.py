@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-import orjson
 
 from throughster.cli.exits import FAILED, OK, WRONG
 from throughster.convert import check_written, find_sources, write_drafts
 from throughster.convert import convert as convert_source
 from throughster.errors import SpecError
-from throughster.redact import printable
+from throughster.screen import echo, echo_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +67,7 @@ def _one(file: str, output: str | None, screen: str, *, force: bool, strict: boo
         return _tell_wrong(error, screen)
     checked = check_written(conversion) if writes else []
     if screen == "json":
-        click.echo(orjson.dumps(_as_json(conversion, checked, writes)).decode())
+        echo_json(_as_json(conversion, checked, writes))
     else:
         _print(conversion, checked, writes)
     return FAILED if conversion.changes_meaning or any(errors for _, _, errors in checked) else OK
@@ -77,9 +76,9 @@ def _one(file: str, output: str | None, screen: str, *, force: bool, strict: boo
 def _tell_wrong(error: SpecError, screen: str) -> int:
     for problem in error.problems:
         if screen == "json":
-            click.echo(orjson.dumps({"problem": problem}).decode())
+            echo_json({"problem": problem})
         else:
-            click.echo(printable(str(problem)), err=True)
+            echo(str(problem), err=True)
     return WRONG
 
 
@@ -102,25 +101,25 @@ def _as_json(conversion: Conversion, checked: list[Any], writes: bool) -> dict[s
 
 def _print(conversion: Conversion, checked: list[tuple[Any, str, list[Problem]]], writes: bool) -> None:
     files = ", ".join(str(path) for path in conversion.paths) if writes else "nothing was written (--strict)"
-    click.echo(f"{conversion.source} ({conversion.kind}) -> {files}")
+    echo(f"{conversion.source} ({conversion.kind}) -> {files}")
     for severity, heading in _HEADINGS.items():
         _print_losses(heading, [loss for loss in conversion.losses if loss.severity == severity])
     if conversion.unshown:
-        click.echo(f"\n{conversion.unshown} more are not shown.")
-    click.echo("")
+        echo(f"\n{conversion.unshown} more are not shown.")
+    echo("")
     for path, words, errors in checked:
-        click.echo(f"{path}: OK ({words})" if not errors else f"{path}: does not pass the check yet:")
+        echo(f"{path}: OK ({words})" if not errors else f"{path}: does not pass the check yet:")
         for problem in errors:
-            click.echo(printable(str(problem)))
+            echo(str(problem))
     if checked:
-        click.echo(f"Next: {_next(conversion, checked)}")
+        echo(f"Next: {_next(conversion, checked)}")
 
 
 def _print_losses(heading: str, losses: list[Loss]) -> None:
     if losses:
-        click.echo(f"\n{heading} ({len(losses)}):")
+        echo(f"\n{heading} ({len(losses)}):")
         for loss in losses:
-            click.echo(printable(f"  {loss}"))
+            echo(f"  {loss}")
 
 
 def _next(conversion: Conversion, checked: list[Any]) -> str:

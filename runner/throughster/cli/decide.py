@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import orjson
 
 from throughster.errors import SettingsError
@@ -16,7 +15,9 @@ from throughster.regression import compare, evaluate_gate, fold
 from throughster.regression.cases import require_whole
 from throughster.regression.plain import as_plain
 from throughster.regression.tables import headline, markdown, text
+from throughster.reports.markdown import cell
 from throughster.reports.table import replace_file
+from throughster.screen import echo, line
 from throughster.spec.model import BaselineSpec
 
 if TYPE_CHECKING:
@@ -58,15 +59,15 @@ class Decision:
         """What was let pass, and a reader should know however little is printed."""
         return () if self.comparison is None else warnings_of(self.comparison)
 
-    def show(self, *, color: bool) -> None:
+    def show(self, *, color: str) -> None:
         """Print it: the conditions of the gate, then the comparison."""
         for condition in self.gate.conditions if self.gate is not None else ():
             told = f"gate {'met' if condition.is_met else 'NOT met'}: {condition.text}"
-            click.echo(click.style(told, fg="green" if condition.is_met else "red") if color else told)
+            echo(line(told), tone="green" if condition.is_met else "red", color=color)
         if self.comparison is not None:
             head = headline(self.comparison)
-            click.echo(click.style(head, fg=TONES[self.comparison.verdict], bold=True) if color else head)
-            click.echo(text(self.comparison), nl=False)
+            echo(head, tone=TONES[self.comparison.verdict], bold=True, color=color)
+            echo(text(self.comparison), nl=False)
 
     def as_json(self) -> dict[str, Any]:
         gate = None if self.gate is None else {"is_met": self.gate.is_met, "conditions": self.gate.conditions}
@@ -75,7 +76,7 @@ class Decision:
 
     def as_markdown(self) -> str:
         lines = [
-            f"- {'✅' if condition.is_met else '❌'} gate: {condition.text}"
+            f"- {'✅' if condition.is_met else '❌'} gate: {cell(condition.text)}"
             for condition in (self.gate.conditions if self.gate is not None else ())
         ]
         parts = ["\n".join(lines)] if lines else []

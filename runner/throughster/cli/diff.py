@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import orjson
 
 from throughster.cli.decide import TONES, warnings_of
 from throughster.cli.exits import FAILED, OK
@@ -15,6 +14,7 @@ from throughster.regression import compare, fold
 from throughster.regression.cases import require_whole
 from throughster.regression.plain import as_plain
 from throughster.regression.tables import headline, markdown, text
+from throughster.screen import echo, echo_json
 
 __all__ = ["diff"]
 
@@ -71,12 +71,12 @@ def diff(
     if found.suite is None and not found.unanswered:
         raise SettingsError(f"No case has answers in both {before} and {after}, so there is nothing to compare.")
     if screen == "json":
-        click.echo(orjson.dumps(as_plain(found)))
+        echo_json(as_plain(found))
     elif screen == "markdown":
-        click.echo(markdown(found), nl=False)
+        echo(markdown(found), nl=False, ci=False)
     else:
-        click.echo(click.style(headline(found), fg=TONES[found.verdict], bold=True))
-        click.echo(text(found), nl=False)
+        echo(headline(found), tone=TONES[found.verdict], bold=True)
+        echo(text(found), nl=False)
     for warning in warnings_of(found) if screen != "text" else ():
-        click.echo(f"Warning: {warning}", err=True)
+        echo(f"Warning: {warning}", err=True)
     return OK if found.is_acceptable else FAILED

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-import orjson
-
 from throughster.cli.exits import OK, WRONG
 from throughster.errors import RequestError
-from throughster.redact import printable
+from throughster.screen import echo, echo_json, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,17 +29,17 @@ def dry_run(plans: Sequence[Plan], *, color: str, screen: str) -> int:
                 messages = plan.messages(row)
             except RequestError as error:
                 failures += 1
-                click.echo(printable(f"{plan.file}: row {row.index}: {error}"), err=True)
+                echo(f"{plan.file}: row {row.index}: {error}", err=True)
                 continue
             characters += sum(len(message["content"]) for message in messages)
             rows += 1
             if rows <= _SHOWN and screen == "text":
-                click.echo(click.style(f"--- row {row.index} ({row.id})", dim=color != "never"))
+                echo(f"--- row {row.index} ({line(row.id)})", bold=True, color=color)
                 for message in messages:
-                    click.echo(f"{message['role']}: {printable(message['content'])}")
+                    echo(f"{message['role']}: {message['content']}")
         _report(plan, rows, characters, screen)
         if failures:
-            click.echo(f"{plan.file}: {failures} prompts cannot be rendered; nothing was sent.", err=True)
+            echo(f"{plan.file}: {failures} prompts cannot be rendered; nothing was sent.", err=True)
             code = WRONG
     return code
 
@@ -62,12 +59,12 @@ def _report(plan: Plan, rows: int, characters: int, screen: str) -> None:
     if costs:
         estimate["prompt_cost_usd"] = costs
     if screen == "json":
-        click.echo(orjson.dumps({"dry_run": estimate}).decode())
+        echo_json({"dry_run": estimate})
         return
-    click.echo(
+    echo(
         f"{plan.file}: {rows:,} rows, {calls:,} calls ({most:,} at most, with answers that must be asked again), "
         f"about {prompt_tokens * len(plan.targets):,} prompt tokens"
     )
     for label, cost in costs.items():
-        click.echo(f"  {label}: about {cost:.4f} USD for the prompts; answers come on top")
-    click.echo("Nothing was sent.")
+        echo(f"  {line(label)}: about {cost:.4f} USD for the prompts; answers come on top")
+    echo("Nothing was sent.")

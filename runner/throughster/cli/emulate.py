@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from throughster.emulator import DialectName, Options, load_answers, parse_fault, parse_latency, serve
+from throughster.screen import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,9 +121,7 @@ def emulate(answers: Path | None, overload_status: str, **given: Any) -> None:
     try:
         serve(
             options,
-            on_ready=lambda url: click.echo(
-                f"The {options.dialect} emulator listens on {url}; its answers are canned."
-            ),
+            on_ready=lambda url: echo(f"The {options.dialect} emulator listens on {url}; its answers are canned."),
         )
     except OSError as error:
         place, reason = f"{options.host}:{options.port}", os.strerror(error.errno or 0)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-import orjson
-
 from throughster.cli.exits import FAILED, OK, exit_code
 from throughster.cli.listen import listener
 from throughster.cli.loop import loop_factory, runner
 from throughster.cli.page import Pages
-from throughster.cli.problems import escaped, escaped_property
 from throughster.exchanges import Player, Recorder
 from throughster.running.launch import Caps, execute
 from throughster.running.outputs import Outputs
 from throughster.running.processes import Crew
+from throughster.screen import annotate, echo, echo_json, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,17 +113,17 @@ def _decisions(plans: Sequence[Plan], summaries: Sequence[Summary], work: Work, 
 
 def _show(decision: Decision, screen: Screen) -> None:
     if screen.form == "json":
-        click.echo(orjson.dumps({"decision": decision.as_json()}, default=list).decode())
+        echo_json({"decision": decision.as_json()})
     elif not screen.quiet or not decision.is_met:
-        decision.show(color=screen.color == "always" or (screen.color == "auto" and sys.stdout.isatty()))
+        decision.show(color=screen.color)
     for warning in decision.warnings:
-        click.echo(f"Warning: {decision.name}: {warning}", err=True)
+        echo(line(f"Warning: {decision.name}: {warning}"), err=True)
     if screen.form == "github":
         for warning in decision.warnings:
-            click.echo(f"::warning title={escaped_property(decision.name)}::{escaped(warning)}")
+            annotate("warning", warning, title=decision.name)
         if not decision.is_met:
             told = "the gate or the baseline says that this is not good enough"
-            click.echo(f"::error title={escaped_property(decision.name)}::{told}")
+            annotate("error", told, title=decision.name)
 
 
 def _add_to_summaries(decision: Decision, outputs: tuple[Path, ...], plan: Plan, summary: Summary) -> None:
@@ -144,7 +140,7 @@ def _update_baselines(plans: Sequence[Plan], summaries: Sequence[Summary], given
 
     has_errors = any(summary.all_statuses["error"] for summary in summaries)
     if code not in (OK, FAILED) or has_errors or len(summaries) < len(plans):
-        click.echo("The run is not complete, so the baseline stays as it is.", err=True)
+        echo("The run is not complete, so the baseline stays as it is.", err=True)
         return
     for plan, summary in zip(plans, summaries, strict=True):
-        click.echo(f"Baseline: {update_baseline(plan, summary, given)}", err=True)
+        echo(f"Baseline: {update_baseline(plan, summary, given)}", err=True)

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import click
-import orjson
-
-from throughster.cli.problems import escaped, escaped_property
 from throughster.config import in_ci
-from throughster.redact import one_line
 from throughster.reports.console import ConsoleReport
 from throughster.running.events import RowFinished, RunFinished
 from throughster.running.result import to_line
+from throughster.screen import annotate, echo_json
 
 if TYPE_CHECKING:
     from throughster.running.events import Emit, Event, Summary
@@ -36,23 +32,21 @@ def listener(screen: str, *, color: str, quiet: bool, progress: bool, verbose: b
         if isinstance(event, RunFinished):
             for case in event.summary.verdicts or ():
                 if case.verdict in ("fail", "error"):
-                    told = one_line(f"{case.verdict} on {case.label}: {case.tally} passed: {case.reason}", 400)
-                    place = f"file={escaped_property(case.file)},line={case.line}," if case.line else ""
-                    click.echo(f"::error {place}title={escaped_property(one_line(case.id))}::{escaped(told)}")
+                    told = f"{case.verdict} on {case.label}: {case.tally} passed: {case.reason}"
+                    annotate("error", told, file=case.file, row=case.line, title=case.id)
         elif isinstance(event, RowFinished) and event.result.status != "ok" and not event.result.checks:
             result = event.result
-            why = one_line(result.error.message, 400) if result.error else result.status
-            told = f"row {result.row + 1}: {result.status}: {why}"
-            click.echo(f"::error title={escaped_property(result.spec)}::{escaped(told)}")
+            why = result.error.message if result.error else result.status
+            annotate("error", f"row {result.row + 1}: {result.status}: {why}", title=result.spec)
 
     return both
 
 
 def _print_json(event: Event) -> None:
     if isinstance(event, RowFinished):
-        click.echo(to_line(event.result).decode(), nl=False)
+        echo_json(to_line(event.result))
     elif isinstance(event, RunFinished):
-        click.echo(orjson.dumps({"summary": _summary(event.name, event.summary), "journal": event.journal}).decode())
+        echo_json({"summary": _summary(event.name, event.summary), "journal": event.journal})
 
 
 def _summary(name: str, summary: Summary) -> dict[str, object]:

@@ -2,54 +2,46 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import click
-import orjson
-
-from throughster.redact import printable
+from throughster.screen import annotate, echo, echo_json, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from throughster.errors import Problem
 
-__all__ = ["escaped", "escaped_property", "print_problems"]
+__all__ = ["print_problems"]
+
+_MOST_SHOWN = 100
 
 
 def print_problems(problems: Sequence[Problem], screen: str, color: str) -> None:
-    """Errors and warnings, each once, in the order of the files; a count closes them."""
+    """Errors and warnings, each once, in the order of the files; a count closes them. As text, the first hundred."""
     problems = sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line, p.column))
     if screen == "json":
         for problem in problems:
-            click.echo(orjson.dumps({"problem": problem}).decode())
+            echo_json({"problem": problem})
         return
     if screen == "github":
         for problem in problems:
-            click.echo(_annotation(problem))
+            told = f"{problem.message} {problem.hint}".strip()
+            annotate(problem.severity, told, file=problem.file, row=problem.line, column=problem.column)
         return
-    paint = color == "always" or (color == "auto" and sys.stderr.isatty())
-    for problem in problems:
-        head, _, rest = printable(str(problem)).partition("\n")
-        tone = "red" if problem.severity == "error" else "yellow"
-        click.echo((click.style(head, fg=tone, bold=True) if paint else head) + (f"\n{rest}" if rest else ""), err=True)
+    first = problems if len(problems) <= _MOST_SHOWN else sorted(problems, key=lambda p: p.severity)[:_MOST_SHOWN]
+    for problem in first:
+        head, _, source = str(_on_lines(problem)).partition("\n")
+        echo(head, err=True, tone="red" if problem.severity == "error" else "yellow", bold=True, color=color)
+        if source:
+            echo(source, err=True)
+    if len(problems) > _MOST_SHOWN:
+        echo(f"... and {len(problems) - _MOST_SHOWN:,} more.", err=True)
     errors = sum(problem.severity == "error" for problem in problems)
     if errors:
-        click.echo(f"{errors} {'error' if errors == 1 else 'errors'}; nothing was sent.", err=True)
+        echo(f"{errors:,} {'error' if errors == 1 else 'errors'}; nothing was sent.", err=True)
 
 
-def _annotation(problem: Problem) -> str:
-    place = f"file={escaped_property(problem.file)}"
-    place += f",line={problem.line},col={problem.column}" if problem.line else ""
-    return f"::{problem.severity} {place}::{escaped(f'{problem.message} {problem.hint}'.strip())}"
-
-
-def escaped(text: str) -> str:
-    """The message of a GitHub workflow command; no line of it can begin a command of its own."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def escaped_property(text: str) -> str:
-    """The value of a property of one, such as its title, which also ends at `:` and `,`."""
-    return escaped(text).replace(":", "%3A").replace(",", "%2C")
+def _on_lines(problem: Problem) -> Problem:
+    """What is said of it on one line: a name with a line break in it would else begin a line of its own."""
+    return replace(problem, file=line(problem.file), message=line(problem.message), hint=line(problem.hint))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import click
-import orjson
 
 from throughster.cli.exits import OK, WRONG
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
 from throughster.errors import RequestError
-from throughster.redact import printable
+from throughster.screen import echo, echo_json, line
 
 __all__ = ["render"]
 
@@ -35,14 +34,14 @@ def render(screen: str, color: str, **choice: Any) -> int:
             try:
                 messages = plan.messages(row)
             except RequestError as error:
-                click.echo(printable(f"{plan.file}: row {row.index}: {error}"), err=True)
+                echo(f"{plan.file}: row {row.index}: {error}", err=True)
                 code = WRONG
                 continue
             if screen == "json":
-                click.echo(orjson.dumps({"id": row.id, "row": row.index, "messages": messages}).decode())
+                echo_json({"id": row.id, "row": row.index, "messages": messages})
                 continue
-            click.echo(click.style(f"--- {plan.name} row {row.index} ({row.id})", dim=True))
+            echo(f"--- {line(plan.name)} row {row.index} ({line(row.id)})", bold=True, color=color)
             for message in messages:
-                click.echo(click.style(f"{message['role']}:", bold=True))
-                click.echo(printable(message["content"]))
+                echo(f"{message['role']}:", bold=True, color=color)
+                echo(message["content"])
     return code

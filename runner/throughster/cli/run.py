@@ -14,6 +14,7 @@ from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
 from throughster.reports.files import KINDS
 from throughster.running.outputs import check_outputs
+from throughster.screen import echo, line
 
 __all__ = ["run"]
 
@@ -96,7 +97,7 @@ def run(
     if check:
         if screen == "text" and not quiet:
             for plan in plans:
-                click.echo(f"{plan.file}: OK ({plan.describe()})")
+                echo(line(f"{plan.file}: OK ({plan.describe()})"))
         return OK
     from throughster.cli.execution import Screen, Work, carry_out  # with the network, which a check does not need
 

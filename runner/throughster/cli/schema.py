@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 import orjson
 
+from throughster.screen import echo
+
 __all__ = ["schema"]
 
 
@@ -26,6 +28,6 @@ def schema(what: str, output: Path | None) -> None:
         from throughster.running.result import result_json_schema as made
     text = orjson.dumps(made(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if output is None:
-        click.echo(text, nl=False)
+        echo(text.decode(), nl=False)
     else:
         output.write_bytes(text)

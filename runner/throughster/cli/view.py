@@ -15,6 +15,7 @@ from throughster.regression import compare, fold
 from throughster.regression.cases import newest_first, require_whole
 from throughster.reports.html import write_page
 from throughster.reports.page.ending import Ending, Judged
+from throughster.screen import echo
 
 __all__ = ["view"]
 
@@ -49,9 +50,9 @@ def view(results: Path, output: Path | None, baseline: Path | None, pass_rate: f
             raise SettingsError(f"{baseline} and {results} have no case in common, so there is nothing to compare.")
         ending = Ending(judged=(Judged(results.stem, comparison=comparison, baseline=baseline),))
     write_page(results, path, (), ending, pass_rate=pass_rate)
-    click.echo(path)
+    echo(path)
     if output is None and not no_open and not webbrowser.open(path.as_uri()):
-        click.echo("No browser could be opened. Open the file above in one.", err=True)
+        echo("No browser could be opened. Open the file above in one.", err=True)
     return OK
 
 

@@ -7,11 +7,11 @@ request is about never is.
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Any
 
 from throughster.errors import BadRequestError
+from throughster.screen import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Learned"]
 
 _UNRECOGNIZED = re.compile(r"nrecognized request arguments? supplied: ([\w, ]+)")
-_LOG = logging.getLogger("throughster")
 
 _RENAMES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _MAY_BE_LEFT_OUT = frozenset({
@@ -64,7 +63,7 @@ class Learned:
 
     def lack(self, strategy: str) -> None:
         self.lacking.add(strategy)
-        _LOG.warning("%s cannot do structured output by `%s`; the next way is used.", self._source, strategy)
+        LOG.warning("%s cannot do structured output by `%s`; the next way is used.", self._source, strategy)
 
     def learn(self, error: BadRequestError, fields: Mapping[str, Any]) -> bool:
         """Whether the error taught something that makes another try worth it."""
@@ -73,10 +72,10 @@ class Learned:
             return False
         if name in _RENAMES and _RENAMES[name] not in fields and _RENAMES[name] not in self.renamed:
             self.renamed[name] = _RENAMES[name]
-            _LOG.warning("%s does not take `%s`; it is sent as `%s`.", self._source, name, _RENAMES[name])
+            LOG.warning("%s does not take `%s`; it is sent as `%s`.", self._source, name, _RENAMES[name])
         elif name in _MAY_BE_LEFT_OUT:
             self.left_out.add(name)
-            _LOG.warning("%s does not take this `%s`; it is left out.", self._source, name)
+            LOG.warning("%s does not take this `%s`; it is left out.", self._source, name)
         else:
             return False
         self.version += 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import logging
 import os
 import sqlite3
 import threading
@@ -25,13 +24,13 @@ import orjson
 from throughster.config import read_config
 from throughster.errors import SettingsError
 from throughster.exchanges.exchange import Stored, canonical, digest_of
+from throughster.screen import LOG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
 __all__ = ["Cache", "CacheStats"]
 
-_LOG = logging.getLogger("throughster")
 _VERSION = 1
 _TRIM_EVERY = 1000
 _TRIMMED_SHARE = 0.1
@@ -194,7 +193,7 @@ class _Store:
                 return None
             return Stored(200, orjson.loads(row[1]), bytes(row[2]), row[3], row[4])
         except (SettingsError, ValueError, TypeError) as error:  # a damaged entry is none
-            _LOG.warning("An answer in %s cannot be read and is asked again: %s", self.path, error)
+            LOG.warning("An answer in %s cannot be read and is asked again: %s", self.path, error)
             return None
 
     def ask(self, statement: str, *values: Any) -> Any:
@@ -252,7 +251,7 @@ class _Store:
                 connection = connection or _connect(self.path)
                 self._write_these(connection, taken)
             except (sqlite3.Error, SettingsError) as error:
-                _LOG.warning("Answers cannot be kept in %s: %s", self.path, error)
+                LOG.warning("Answers cannot be kept in %s: %s", self.path, error)
             with self._news:
                 for key, answer in taken.items():
                     if self._pending.get(key, taken) is answer:

@@ -78,7 +78,7 @@ def markdown(comparison: Comparison) -> str:
             foreign = [_code(cell) if cell else "" for cell in row[: table.foreign]]
             lines.append("| " + " | ".join([*foreign, *row[table.foreign :]]) + " |")
         lines += ["", f"... and {table.more:,} more"] if table.more else []
-    told = [*map(_escaped, comparison.notes), *notes(comparison, _code)]
+    told = [*map(escaped, comparison.notes), *notes(comparison, _code)]
     return "\n".join([*lines, *(["", *(f"- {note}" for note in told)] if told else [])]) + "\n"
 
 
@@ -257,11 +257,12 @@ def _plain_note(note: str) -> str:
 
 
 def _code(cell: str) -> str:
-    return "`" + one_line(cell, 60).replace("`", "'").replace("|", "\\|") + "`"
+    return "`" + one_line(cell, 60).replace("`", "'").replace("##", "#\u200b#").replace("|", "\\|") + "`"
 
 
-def _escaped(note: str) -> str:
-    return re.sub(r"([\\`*_<>\[\]|@#])", r"\\\1", one_line(note, 500))
+def escaped(note: str) -> str:
+    """A text on one line of Markdown that is no markup."""
+    return re.sub(r"([\\`*_<>\[\]|@#])", r"\\\1", inert(one_line(note, 500)))
 
 
 def _percent(share: float) -> str:

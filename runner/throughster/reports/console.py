@@ -5,6 +5,7 @@ Progress goes to standard error, results to standard output, so that a pipe carr
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import Counter
@@ -13,16 +14,20 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from throughster.redact import inert, one_line, printable
 from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, TextArrived
 from throughster.running.result import to_line
+from throughster.screen import line, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
+    from typing import TextIO
 
+    from rich.console import ConsoleOptions
     from rich.progress import Task
 
     from throughster.running.events import Event, Summary
@@ -41,19 +46,60 @@ _HELD_BY = {
     "server": "the server",
 }
 _VERDICT_STYLE = {"pass": "green", "flaky": "yellow", "fail": "red", "error": "red"}
+_BEGINS = re.compile(r"^(?:\x1b\[[0-9;]*m|[^\S\n])+(?P<first>[:#])(?=(?P=first))", re.MULTILINE)  # behind a style
 _STYLE = {"ok": "green", "failed": "red", "invalid": "red", "error": "red", "skipped": "yellow"}
 
 
 class _Output(Console):
+    """Everything that is printed is safe to print: what rich makes of it passes `screen.shown`, but its own codes.
+
+    A text is one line; it is a `Table` that has several.
+    """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        lines = [_on_one_line(thing) for thing in objects]
+        is_line = all(isinstance(thing, str | Text) for thing in lines)
+        super().print(*lines, **{"soft_wrap": is_line, **options})
+
+    def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text == shown(segment.text, ci=False):
+                yield segment
+            else:
+                yield Segment(shown(segment.text, ci=False), segment.style)
+
     def on_broken_pipe(self) -> None:
         """Leave to the caller what it means that nobody reads any more; rich would end the process with 1."""
         raise BrokenPipeError
 
 
-def make_console(color: str, *, err: bool = False) -> Console:
-    """`color`: auto, always or never."""
+class _Lines:
+    """A stream in which no line begins a command of a CI system, wherever rich has broken it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(_BEGINS.sub(lambda found: found[0] + "\u200b", inert(text)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _on_one_line(thing: Any) -> Any:
+    if isinstance(thing, str):
+        return line(thing) if "\n" in thing else thing
+    if isinstance(thing, Text) and "\n" in thing.plain:
+        return Text(line(thing.plain), style=thing.style)
+    return thing
+
+
+def make_console(color: str, *, err: bool = False, ci: bool = False) -> Console:
+    """`color`: auto, always or never. `ci`: whether a CI system reads it."""
+    stream = sys.stderr if err else sys.stdout
+    lines: Any = _Lines(stream)
     return _Output(
-        file=sys.stderr if err else sys.stdout,
+        file=lines if ci else stream,
         force_terminal=True if color == "always" else None,
         no_color=color == "never",
         highlight=False,
@@ -78,9 +124,9 @@ class ConsoleReport:
         verbose: bool = False,
         in_ci: bool = False,
     ) -> None:
-        self._safe: Callable[[str], str] = inert if in_ci else str
-        self._out = make_console(color)
-        self._err = make_console(color, err=True)
+        self._in_ci = in_ci
+        self._out = make_console(color, ci=in_ci)
+        self._err = make_console(color, err=True, ci=in_ci)
         self._quiet = quiet
         self._verbose = verbose
         self._draws = progress and not quiet
@@ -144,7 +190,7 @@ class ConsoleReport:
         if len(self._first) < SHOWN_ROWS:
             self._first.append(result)
         if result.status != "ok":
-            self._failures[self._safe(_reason(result))] += 1
+            self._failures[_reason(result)] += 1
             if self._verbose:
                 self._above(Text(f"  row {result.row} {result.label}: {_reason(result)}", style="red"))
         if self._progress is not None:
@@ -168,7 +214,8 @@ class ConsoleReport:
                 self._progress.stop()
                 self._progress = None
             self._streamed = True
-            self._out.file.write(self._safe(printable(text)))
+            safe = printable(text)  # in pieces, so that no piece tells whether a line becomes a command
+            self._out.file.write(safe.replace("\n", "\n\u200b") if self._in_ci else safe)
             self._out.file.flush()
 
     def _finish(self, event: RunFinished) -> None:
@@ -179,7 +226,7 @@ class ConsoleReport:
             self._out.print()
         if not self._quiet:
             if self._first and not self._streamed:
-                self._out.print(_table(self._first, self._safe))
+                self._out.print(_table(self._first))
                 more = event.summary.asked - len(self._first)
                 if more > 0:
                     self._out.print(f"... and {more:,} more in {event.journal}")
@@ -201,9 +248,9 @@ class ConsoleReport:
                 place = f"{case.file}:{case.line}: " if case.line else ""
                 told = f"{place}{case.verdict} {case.tally}: {case.id} on {case.label}"
                 reason = f": {one_line(case.reason, 300)}" if case.reason else ""
-                self._err.print(Text(self._safe(f"  {told}{reason}"), style=style), soft_wrap=True)
+                self._err.print(Text(f"  {told}{reason}", style=style), soft_wrap=True)
         for name, why in summary.left_out.items():
-            self._err.print(Text(self._safe(f"  skipped: {name}{f': {why}' if why else ''}"), style="yellow"))
+            self._err.print(Text(f"  skipped: {name}{f': {why}' if why else ''}", style="yellow"))
         if not self._quiet:
             counts: Counter[str] = Counter(case.verdict for case in summary.verdicts)
             parts = [f"{counts[verdict]:,} {verdict}" for verdict in _VERDICT_STYLE if counts[verdict]]
@@ -265,7 +312,7 @@ class _Figures(ProgressColumn):
         return Text(self._report.figures())
 
 
-def _table(results: list[Result], safe: Callable[[str], str]) -> Table:
+def _table(results: list[Result]) -> Table:
     """The first results in the order of the data: the variables that differ, then the answer."""
     results = sorted(results, key=lambda r: (r.row, r.label, r.repeat))
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
@@ -284,10 +331,10 @@ def _table(results: list[Result], safe: Callable[[str], str]) -> Table:
     if failed:
         table.add_column("status")
     for result in results:
-        row = [Text(safe(one_line(_cell(result.vars.get(name)), 80))) for name in varying]
+        row = [Text(one_line(_cell(result.vars.get(name)), 80)) for name in varying]
         if labels:
-            row.append(Text(result.label))
-        row += [Text(safe(one_line(_cell(value), 160))) for value in _answer(result, fields)]
+            row.append(Text(line(result.label)))
+        row += [Text(one_line(_cell(value), 160)) for value in _answer(result, fields)]
         if failed:
             row.append(Text(result.status, style=_STYLE.get(result.status, "yellow")))
         table.add_row(*row)

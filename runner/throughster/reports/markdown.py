@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from throughster.reports.folded import Folded
     from throughster.running.plan import Plan
 
-__all__ = ["summary", "write_markdown"]
+__all__ = ["cell", "summary", "write_markdown"]
 
 _SHOWN = 50
 _ORDER = ("fail", "error", "flaky", "pass")
@@ -43,16 +43,16 @@ def _section(plan: Plan, cases: Sequence[Folded]) -> str:
     mark = "❌" if counts["fail"] or counts["error"] else "✅"
     costs = [case.cost_usd for case in cases if case.cost_usd is not None]
     cost = f", {sum(costs):.4f} USD" if costs else ""
-    lines = [f"## {mark} {_cell(plan.name)}", "", f"{len(cases):,} {noun}: {', '.join(parts)}{cost}", ""]
+    lines = [f"## {mark} {cell(plan.name)}", "", f"{len(cases):,} {noun}: {', '.join(parts)}{cost}", ""]
     unasked = [case for case in cases if case.is_unasked]
     if unasked:
         told = "1 of them has" if len(unasked) == 1 else f"{len(unasked):,} of them have"
-        lines += [f"**Not complete:** {told} no verdict: {_cell(unasked[-1].reason)}", ""]
+        lines += [f"**Not complete:** {told} no verdict: {cell(unasked[-1].reason)}", ""]
     shown = sorted((case for case in cases if case.verdict != "pass"), key=lambda case: _ORDER.index(case.verdict))
     if shown:
         lines += ["| verdict | passed | test | provider | why |", "|---|---|---|---|---|"]
         lines += [
-            f"| {case.verdict} | {case.tally} | {_name(case)} | {_cell(case.label)} | {_cell(case.reason)} |"
+            f"| {case.verdict} | {case.tally} | {_name(case)} | {cell(case.label)} | {cell(case.reason)} |"
             for case in shown[:_SHOWN]
         ]
         if len(shown) > _SHOWN:
@@ -62,10 +62,10 @@ def _section(plan: Plan, cases: Sequence[Folded]) -> str:
 
 
 def _name(case: Folded) -> str:
-    place = f" ({_cell(case.file)}:{case.line})" if case.line else ""
-    return f"{_cell(case.id)}{place}"
+    place = f" ({cell(case.file)}:{case.line})" if case.line else ""
+    return f"{cell(case.id)}{place}"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Text that stays inside its cell, and is no markup: an answer may hold anything."""
     return inert(one_line(text, 300)).translate(_ESCAPES)

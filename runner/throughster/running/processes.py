@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 from throughster.limits import Budget, take_share
 from throughster.running.engine import GRACE_S, Engine
 from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, Summary
+from throughster.screen import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -242,7 +243,7 @@ def _live(
     except (EOFError, ConnectionError):
         code = 0  # nobody is there any more
     except BaseException:  # noqa: BLE001 - a forked process must never return into what its parent was doing
-        traceback.print_exc()
+        echo(traceback.format_exc(), err=True)
     finally:
         os._exit(code)
 
@@ -277,7 +278,7 @@ async def _run(engine: Engine, writer: asyncio.StreamWriter) -> None:
     try:
         summary = await engine.run()
     except BaseException:  # noqa: BLE001 - the first process is told by the end of the pipe
-        traceback.print_exc()
+        echo(traceback.format_exc(), err=True)
         os._exit(1)
     _send(writer, ("done", replace(summary, statuses=type(summary.statuses)())))
 
