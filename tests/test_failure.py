@@ -163,3 +163,72 @@ def test_a_wait_in_words(words, seconds):
 )  # fmt: skip
 def test_durations(text, seconds):
     assert parse_duration_s(text) == pytest.approx(seconds) if seconds is not None else parse_duration_s(text) is None
+
+
+def gemini(quota_id):
+    """What Gemini's gateway for OpenAI's clients sends."""
+    violations = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": quota_id}]}
+    wait = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "39s"}
+    message = "You exceeded your current quota, please check your plan and billing details."
+    said = {"code": 429, "message": message, "status": "RESOURCE_EXHAUSTED", "details": [violations, wait]}
+    return [{"error": said}]
+
+
+QUOTA_WORDS = [
+    gemini("GenerateRequestsPerDayPerProjectPerModel-FreeTier"),
+    gemini("")[0],
+    {"error": {"type": "exceeded_current_quota_error", "message": "Please check your plan and billing details"}},
+    {"error": {"message": "Your team has used all available credits."}},
+    {"error": "Insufficient balance"},
+    {"message": "Your credit balance is too low to access the API."},
+    {"detail": "Monthly spending limit reached."},
+    {"error": {"message": "The quota has been exhausted."}},
+]
+RATE_WORDS = [
+    gemini("GenerateRequestsPerMinutePerProjectPerModel-FreeTier"),
+    {"error": {"message": "Quota exceeded for metric 'requests' and limit 'requests per minute'."}},
+    {"error": {"message": "Rate limit reached on TPM. Add a payment method at https://x.example/account/billing."}},
+    {
+        "error": {
+            "message": "Requests exceeded the token rate limit. See https://aka.example/quotaincrease to increase it."
+        }
+    },
+    {"message": "Requests rate limit exceeded"},
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [*((body, errors.QuotaError) for body in QUOTA_WORDS), *((body, errors.RateLimitError) for body in RATE_WORDS)],
+)
+def test_a_429_about_the_account_is_told_from_one_about_the_pace(body, kind):
+    assert type(error_of({"status": 429, "headers": {}, "body": body})) is kind
+
+
+def test_a_wait_in_the_details_is_heard():
+    error = error_of({"status": 429, "headers": {}, "body": gemini("GenerateRequestsPerMinute")})
+    assert (error.retry_after_s, error.retryable) == (39.0, True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-ratelimit-reset-tokens": "6m0s", "x-ratelimit-remaining-tokens": "0"}, 360.0),
+        ({"x-ratelimit-reset-tokens": "20ms", "x-ratelimit-remaining-tokens": "0"}, 0.02),
+        ({"x-ratelimit-reset-requests": "12", "x-ratelimit-remaining-requests": " 0 "}, 12.0),
+        ({"ratelimit-reset": "12", "ratelimit-remaining": "0"}, 12.0),
+        ({"x-rate-limit-reset-tokens": "12", "x-rate-limit-remaining-tokens": "0"}, 12.0),
+        ({"x-ratelimit-reset-tokens": "12", "x-ratelimit-remaining-tokens": "7"}, None),
+        ({"x-ratelimit-reset-tokens": "12"}, None),
+        ({"x-ratelimit-reset-tokens": "soon", "x-ratelimit-remaining-tokens": "0"}, None),
+        (
+            {
+                "x-ratelimit-reset-tokens": "3s", "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-requests": "5s", "x-ratelimit-remaining-requests": "0",
+            },
+            5.0,
+        ),
+    ],
+)  # fmt: skip
+def test_when_a_limit_is_whole_again(headers, seconds):
+    assert error_of({"status": 429, "headers": headers, "body": {}}).reset_after_s == seconds

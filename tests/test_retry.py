@@ -39,3 +39,24 @@ def test_a_hint_is_never_undercut():
 def test_the_sends_and_the_deadline_end_it():
     assert next_delay_s(Retry(max_attempts=3), 3, ServerError("x"), 0.0) is None
     assert next_delay_s(Retry(deadline_s=5), 1, RateLimitError("x", retry_after_s=3.0), 2.5) is None
+
+
+def _limited(reset_s):
+    error = RateLimitError("x")
+    error.reset_after_s = reset_s
+    return error
+
+
+@pytest.mark.parametrize(("most", "sends"), [(6, 4), (6, 5), (3, 1), (2, 1)])
+def test_the_last_two_sends_wait_until_the_limit_is_whole(most, sends):
+    delays = [next_delay_s(Retry(max_attempts=most), sends, _limited(360.0), 100.0) for _ in range(200)]
+    assert 360.0 <= min(delays) <= max(delays) <= 361.0
+
+
+def test_earlier_sends_may_find_room_before_and_never_wait_longer():
+    assert max(next_delay_s(Retry(), 1, _limited(20.0), 0.0) for _ in range(200)) <= 0.5
+    assert max(next_delay_s(Retry(initial_delay_s=60), 3, _limited(0.02), 0.0) for _ in range(200)) <= 0.022
+
+
+def test_a_limit_that_is_whole_after_the_deadline_is_not_waited_for():
+    assert next_delay_s(Retry(deadline_s=60), 5, _limited(3600.0), 0.0) <= 8.0

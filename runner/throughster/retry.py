@@ -2,7 +2,8 @@
 
 Waits are drawn with full jitter: uniform between 0 and the bound of this send, so that many rows that failed together
 do not come back together (AWS Architecture Blog, "Exponential Backoff And Jitter"). A hint of the server is a lower
-bound: the wait is the hint plus a little jitter, never earlier. Nobody waits on when the limit is whole again.
+bound: the wait is the hint plus a little jitter, never earlier. Where a reply only says when the limit will
+be whole again, nobody waits on after that, and the last two sends are not spent before it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from throughster.types import Retry
 
 __all__ = ["LONGEST_HINT_S", "next_delay_s", "should_retry"]
+
+_KEPT_FOR_RESET = 2
 
 LONGEST_HINT_S = 120.0
 """A hint above this is no pause but a closed door: the question fails, and the error says when to come back."""
@@ -43,10 +46,16 @@ def next_delay_s(retry: Retry, sends: int, error: ProviderError, elapsed_s: floa
     if error.retry_after_s is None:
         delay = random.uniform(0.0, bound)  # noqa: S311 - spreads load, guards nothing
         if error.reset_after_s is not None:
-            delay = min(delay, error.reset_after_s + random.uniform(0.0, 0.1))  # noqa: S311
+            reset_s = _a_little_after(error.reset_after_s)
+            may_wait = most - sends <= _KEPT_FOR_RESET and elapsed_s + reset_s <= retry.deadline_s
+            delay = reset_s if may_wait else min(delay, reset_s)
     else:
-        hint = max(0.0, error.retry_after_s)
-        delay = hint + random.uniform(0.0, min(1.0, 0.1 * hint))  # noqa: S311
+        delay = _a_little_after(max(0.0, error.retry_after_s))
     if not math.isfinite(delay) or elapsed_s + delay > retry.deadline_s:
         return None
     return delay
+
+
+def _a_little_after(hint_s: float) -> float:
+    """The server's clock and ours differ, and others were told the same."""
+    return hint_s + random.uniform(0.0, min(1.0, 0.1 * hint_s))  # noqa: S311 - spreads load, guards nothing

@@ -23,9 +23,6 @@ __all__ = ["Course", "Kind"]
 
 Kind: TypeAlias = Literal["transport", "validation"]
 
-_FREE_RESENDS = 3
-"""Of a question whose kept-alive connection had ended: the server did nothing with it, so it costs nothing."""
-
 
 class Course:
     """Each send stands inside `async with course`, which keeps a ProviderError for `wait`.
@@ -59,7 +56,6 @@ class Course:
         self._began_at = self._ended_at = self.now()
         self._waited_s = 0.0
         self._tries = 0
-        self._free = _FREE_RESENDS
         self._failure: ProviderError | None = None
         self._ticket: Ticket
         self._reserved: Amount | None = None
@@ -148,7 +144,7 @@ class Course:
     async def wait(self) -> None:
         """After a failed send: wait for the next, or raise the failure where there is none.
 
-        While the place is out, its probes decide when to go on: this question waits in the queue and keeps its tries.
+        While the place is out, its probes decide when to go on: this question waits in the queue, not by the clock.
         """
         failure = self._failure
         assert failure is not None
@@ -158,19 +154,21 @@ class Course:
         if self._watch is not None and self._watch.on_attempt is not None:
             self._watch.on_attempt(attempt)
         self._kind = "transport"
-        if isinstance(failure, AuthError) and self._sender.wire.refreshes_token and self._tries == 1:
-            return  # the token may have run out on its way; the next send has a new one
-        if getattr(failure, "stale_connection", False) and self._free and self.may_resend:
-            self._free -= 1
-            self._tries -= 1
+        if self._tries < self._retry.max_attempts and self._goes_again(failure):
             return
         elapsed_s = self._ended_at - self._began_at
-        is_out = self._sender.admission.endpoint.is_out and not self._is_played
-        if is_out and self.may_resend and should_retry(failure):
-            self._tries -= 1
-            return
         delay_s = next_delay_s(self._retry, self._tries, failure, elapsed_s) if self.may_resend else None
         if delay_s is None:
             raise failure.with_attempts(self._sends)
         if not self._is_played:
             await asyncio.sleep(delay_s)
+
+    def _goes_again(self, failure: ProviderError) -> bool:
+        """Whether the next send needs no wait of its own."""
+        if isinstance(failure, AuthError):
+            return self._sender.wire.refreshes_token and self._tries == 1  # the token may have run out on its way
+        if not self.may_resend:
+            return False
+        if getattr(failure, "stale_connection", False):
+            return True  # the server had closed it before; a fresh one will do
+        return self._sender.admission.endpoint.is_out and not self._is_played and should_retry(failure)

@@ -61,10 +61,23 @@ _FILTER_CODES = {
     "moderation_blocked",
     "invalid_prompt",
 }
+_QUOTA_WORDS = re.compile(
+    r"exceeded (?:your|the) (?:\w+ )?(?:quota|usage limit|spending limit)|check your plan and billing"
+    r"|(?:insufficient|not enough|no|ran out of|out of|used all available) (?:\w+ )?(?:credits?|balance|funds|quota)\b"
+    r"|(?:credit|account) balance is too low|quota (?:has been |was |is )?(?:exceeded|exhausted|used up)"
+    r"|(?:monthly|spending|daily) (?:spending |usage )?limit (?:has been |was |is )?(?:exceeded|reached)",
+    re.IGNORECASE,
+)
+_OF_A_MINUTE = re.compile(r"per[ _-]?(?:minute|second)|/ ?min\b|\b[rt]p[ms]\b", re.IGNORECASE)
+"""A quota of which this is said is whole again soon."""
 _TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
 _WAIT_TEXT = re.compile(
-    r"(?:try again in|retry after)\s+(\d[\d.]*\s*(?:ms|s(?:ec(?:ond)?s?)?|m|h)?(?:\d[\d.]*s)?)", re.IGNORECASE
+    r"(?:try again in|retry (?:in|after)|\"retryDelay\":\s*\")\s*"
+    r"(\d[\d.]*\s*(?:ms|s(?:ec(?:ond)?s?)?|m|h)?(?:\d[\d.]*s)?)",
+    re.IGNORECASE,
 )
+_RESET = re.compile(r"(?:x-)?rate-?limit-reset", re.IGNORECASE)
+_USED_UP = re.compile(r"\s*0+(\.0*)?\s*", re.ASCII)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|µs|ns|h|m|s|d)?", re.ASCII)
 _UNIT_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
@@ -84,12 +97,13 @@ def parse_error(
 ) -> ProviderError:
     """The error that a reply with this status is; its text names the provider, the status and the server's words."""
     said = read_body(body)
+    words = f"{said.message} {said.details}"
     error = classify(
         said,
         status,
         title=title,
         request_id=request_id,
-        retry_after_s=retry_hint_s(headers, said.message) if status in (408, 409, 429) or status >= 500 else None,
+        retry_after_s=retry_hint_s(headers, words) if status in (408, 409, 429) or status >= 500 else None,
         should_retry=headers.get("x-should-retry"),
     )
     if status == 429:
@@ -144,7 +158,7 @@ def _kind(said: Said, status: int) -> type[ProviderError]:
         return ContentFilterError
     if status == 429 and _TOO_LARGE.search(said.message):
         return BadRequestError  # this request alone can never fit the limit
-    if status == 402 or (status == 429 and _QUOTA.search(labels)):
+    if status == 402 or (status == 429 and _is_quota(said, labels)):
         return QuotaError
     if status == 429:
         return RateLimitError
@@ -157,6 +171,13 @@ def _kind(said: Said, status: int) -> type[ProviderError]:
     if status in (408, 409, 424) or status >= 500:
         return ServerError
     return BadRequestError
+
+
+def _is_quota(said: Said, labels: str) -> bool:
+    """Whether a 429 is about what the account may use, not about how fast; services differ only in their words."""
+    if _QUOTA.search(labels):
+        return True
+    return bool(_QUOTA_WORDS.search(said.message)) and not _OF_A_MINUTE.search(f"{said.message} {said.details}")
 
 
 def no_answer(body: bytes, kind: str) -> ProviderError:
@@ -273,11 +294,11 @@ def retry_hint_s(headers: Mapping[str, str], message: str = "") -> float | None:
 def reset_hint_s(headers: Mapping[str, str]) -> float | None:
     """Seconds until the limit that is used up is whole again, or None: the most that a wait for it needs to be."""
     waits = [
-        parse_duration_s(headers[f"x-ratelimit-reset-{name}"])
-        for name in ("requests", "tokens")
-        if headers.get(f"x-ratelimit-remaining-{name}") == "0" and f"x-ratelimit-reset-{name}" in headers
+        parse_duration_s(headers[name])
+        for name in headers
+        if _RESET.match(name) and _USED_UP.fullmatch(headers.get(name.lower().replace("reset", "remaining", 1), ""))
     ]
-    return max((wait for wait in waits if wait is not None), default=None)
+    return max((wait for wait in waits if wait), default=None)
 
 
 def _number(value: str | None) -> float | None:
