@@ -81,7 +81,7 @@ def test_the_last_sends_are_not_spent_before_the_limit_is_whole_again(serving, r
             headers = {f"X-RateLimit-Reset-{kind}": reset, f"X-RateLimit-Remaining-{kind}": left}
             return web.json_response({"error": {"message": "Too many tokens."}}, status=429, headers=headers)
 
-        async with serving(handler) as origin, client(origin, 3) as one:
+        async with serving(handler) as origin, client(origin, 2) as one:
             return await asyncio.gather(*(one.call(ASK) for _ in range(4)))
 
     assert [answer.content for answer in asyncio.run(scenario())] == ["hi"] * 4

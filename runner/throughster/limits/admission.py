@@ -183,7 +183,7 @@ class Admission:
             if error.retry_after_s is not None or ticket.taken.is_probe:
                 endpoint.close(0.5, error.retry_after_s, now)
             return
-        if quota is not None and quota.limit_requests and (endpoint.requests.narrow() | endpoint.tokens.narrow()):
+        if quota is not None and quota.limit_requests and endpoint.narrow(ticket.taken):
             if error.retry_after_s is not None:
                 endpoint.close(0.0, error.retry_after_s, now)
             return

@@ -12,6 +12,7 @@ in a row the place counts as down: whoever waits is told so, and for a while who
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from dataclasses import astuple
@@ -38,12 +39,13 @@ _LONGEST_PAUSE_S = 120.0
 
 
 class Taken(NamedTuple):
-    """What one send took: `tokens` as estimated; what had been taken in all when it left."""
+    """What one send took: `tokens` as estimated; what had been taken in all when it left. `at`: when it did."""
 
     tokens: int
     requests_then: float
     tokens_then: float
     is_probe: bool
+    at: float = math.inf
 
 
 class Endpoint:
@@ -100,7 +102,7 @@ class Endpoint:
     def take(self, tokens: int, now: float) -> Taken:
         is_probe = self._closed_until is not None
         self._probing = self._probing or is_probe
-        return Taken(tokens, self.requests.take(1, now), self.tokens.take(tokens, now), is_probe)
+        return Taken(tokens, self.requests.take(1, now), self.tokens.take(tokens, now), is_probe, now)
 
     def answered(self, taken: Taken) -> bool:
         """The place answered, whatever it said. True: it was out, and is back."""
@@ -152,8 +154,9 @@ class Endpoint:
     def observe(self, taken: Taken, quota: Quota, now: float) -> None:
         """What a reply's headers said of the limits."""
         told = quota if _share == 1.0 else Quota(*(None if n is None else n * _share for n in astuple(quota)))
-        self.requests.observe(told.limit_requests, told.remaining_requests, taken.requests_then, now)
-        self.tokens.observe(told.limit_tokens, told.remaining_tokens, taken.tokens_then, now)
+        took_s = max(0.0, now - taken.at)
+        self.requests.observe(told.limit_requests, told.remaining_requests, taken.requests_then, now, took_s)
+        self.tokens.observe(told.limit_tokens, told.remaining_tokens, taken.tokens_then, now, took_s)
         self._tidy()
 
     def settle(self, taken: Taken, size: int, usage: Usage | None) -> None:
@@ -163,6 +166,11 @@ class Endpoint:
             self.tokens.settle(taken.tokens, usage.prompt_tokens + usage.completion_tokens)
         else:
             self.tokens.settle(taken.tokens, 0)
+
+    def narrow(self, taken: Taken) -> bool:
+        """Whether a refusal of this send, although the minute had room, means that shorter windows are looked at."""
+        by_requests = self.requests.narrow(taken.requests_then)
+        return self.tokens.narrow(taken.tokens_then) or by_requests
 
     def explains(self, tokens: int, quota: Quota | None) -> bool:
         """Whether a limit per minute is what the server refused a send of `tokens` for."""

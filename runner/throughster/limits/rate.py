@@ -1,7 +1,10 @@
 """One limit per minute, of requests or of tokens: a bucket that refills steadily.
 
-The limit is what the user configured and what the server's replies say, the lower of the two. What the replies say to
-be left only ever lowers the level: such headers lag behind a burst.
+The limit is what the user configured and what the server's replies say, the lower of the two.
+
+A reply says what was left at some moment between its request's arrival and its own departure; nobody says which. What
+was sent meanwhile may be counted in it or not, what flowed in meanwhile too. So a reply gives two bounds, and the level
+is moved only when it is not between them: down after others have used the same key, up after it was guessed too low.
 """
 
 from __future__ import annotations
@@ -10,8 +13,12 @@ import math
 
 __all__ = ["Rate"]
 
-_NARROWER = {60.0: 10.0, 10.0: 1.0}
-"""Services that promise a limit per minute may hold it over 10 or over 1 second (Azure OpenAI, quota documentation)."""
+_MINUTE_S = 60.0
+_NARROWER = {_MINUTE_S: 10.0, 10.0: 1.0, 1.0: 0.1}
+"""Services that promise a limit per minute may hold it over 10 or over 1 second (Azure OpenAI, quota documentation).
+
+The last is no service's: at an even pace there is no burst that could be refused.
+"""
 
 
 class Rate:
@@ -24,8 +31,9 @@ class Rate:
     def __init__(self, configured: float | None = None) -> None:
         self.configured = configured or math.inf
         self.learned = math.inf
-        self.window_s = 60.0
+        self.window_s = _MINUTE_S
         self.taken = 0.0
+        self._narrowed_at = -1.0
         self._level = self.capacity
         self._at = -math.inf
 
@@ -68,26 +76,41 @@ class Rate:
         if self.is_known:
             self._level = min(self.capacity, self._level + estimated - real)
 
-    def observe(self, limit: float | None, remaining: float | None, taken_then: float, now: float) -> None:
-        """A reply said how much is allowed and left; a limit that is zero or negative means that it does not know."""
+    def observe(
+        self, limit: float | None, remaining: float | None, taken_then: float, now: float, took_s: float = 0.0
+    ) -> None:
+        """A reply said how much is allowed and left; a limit that is zero or negative means that it does not know.
+
+        `taken_then`: what had been taken when its request left, `took_s` ago.
+        """
         if limit is None or limit <= 0:
             return
+        self._refill(now)
+        is_first = self.learned == math.inf
         if limit != self.learned:
-            self._refill(now)
             self.learned = limit
             self._level = min(self._level, self.capacity)
             self._at = max(self._at, now)
-        if remaining is not None and remaining >= 0:
-            self._level = min(self._level, remaining - (self.taken - taken_then))
+        if remaining is None or remaining < 0:
+            return
+        low = remaining - (self.taken - taken_then)
+        high = max(remaining, low + took_s * limit / 60.0)
+        self._level = min(self._level, low if is_first else high)
+        if self.window_s == _MINUTE_S and self.learned <= self.configured:
+            self._level = max(self._level, min(low, self.capacity))
 
-    def narrow(self) -> bool:
-        """The server refused although the minute had room: it looks at shorter windows. False when it is at 1 s."""
-        narrower = _NARROWER.get(self.window_s)
-        if narrower is None or not self.is_known:
-            return False
-        self.window_s = narrower
+    def narrow(self, taken_then: float) -> bool:
+        """The server refused although the minute had room: it looks at shorter windows. False at the shortest.
+
+        Refusals of what had left before it was narrowed say nothing new.
+        """
+        if not self.is_known or taken_then <= self._narrowed_at:
+            return self.is_known
         self._level = min(self._level, 0.0)
-        return True
+        self._narrowed_at = self.taken
+        narrower = _NARROWER.get(self.window_s)
+        self.window_s = narrower or self.window_s
+        return narrower is not None
 
     def _refill(self, now: float) -> None:
         if now > self._at:

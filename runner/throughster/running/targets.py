@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from throughster.spec.model import GraderSpec, ProviderSpec
     from throughster.types import Limits, Price, Retry, Timeout, Usage
 
-__all__ = ["GraderPlan", "Target", "target_of"]
+__all__ = ["GraderPlan", "Target", "share_of", "target_of"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Target:
 
     def part(self, n: int, count: int) -> Target:
         """With the `n`-th of so many shares of the limits: for one of several processes."""
-        return replace(self, limits=_share(self.limits, n, count))
+        return replace(self, limits=share_of(self.limits, n, count))
 
     @property
     def price(self) -> Price | None:
@@ -143,7 +143,9 @@ def target_of(
     )
 
 
-def _share(limits: Limits, n: int, count: int) -> Limits:
+def share_of(limits: Limits, n: int, count: int) -> Limits:
+    """The `n`-th of `count` shares; each has a place at least, so that it can ask at all."""
+
     def share(per_minute: float | None) -> float | None:
         return None if per_minute is None else per_minute / count
 
