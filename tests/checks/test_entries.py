@@ -6,7 +6,8 @@ from tests.checks.making import assert_cannot_be_evaluated, compiled, issue_of, 
 from throughster.checks import KINDS, Answer, compile_checks
 
 CONTRACT = {
-    "equals", "contains", "icontains", "starts-with", "contains-any", "contains-all", "regex", "is-json", "json-schema",
+    "equals", "contains", "icontains", "starts-with", "contains-any", "contains-all", "regex", "is-json",
+    "contains-json", "json-schema",
     "word-count", "levenshtein", "rouge", "bleu", "similar", "tool-call", "finish-reason", "is-refusal", "latency",
     "first-token", "cost", "tokens", "expr", "llm-rubric", "factuality", "g-eval", "select-best", "any-of", "all-of",
 }  # fmt: skip

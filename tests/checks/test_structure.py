@@ -50,6 +50,39 @@ def test_json_and_its_schema(entry, answer, wanted):
     assert passes(negated(entry), answer) is not wanted
 
 
+@pytest.mark.parametrize(
+    ("entry", "answer", "wanted"),
+    [
+        ({"type": "contains-json"}, '{"a": 1}', True),
+        ({"type": "contains-json"}, 'Here: {"a": {"b": [1]}}. Enjoy {it}.', True),
+        ({"type": "contains-json"}, '```json\n{"a": 1}\n```', True),
+        ({"type": "contains-json"}, "[1, 2]", False),
+        ({"type": "contains-json"}, "{a: 1} {'a': 1}", False),
+        ({"type": "contains-json"}, '{"a": 1', False),
+        ({"type": "contains-json"}, "", False),
+        ({"type": "contains-json", "value": CITY}, 'First {"n": 1}, then {"city": "Lyon"}.', True),
+        ({"type": "contains-json", "value": CITY}, 'In {"of": {"city": "Lyon"}} only.', False),
+        ({"type": "contains-json", "value": CITY}, '{"city": 5}', False),
+        ({"type": "contains-json", "path": "$.a"}, json_answer({"a": 'so {"b": 1}'}), True),
+        ({"type": "contains-json"}, "{" * 200 + '{"a": 1}', True),
+    ],
+    ids=str,
+)
+def test_json_inside_a_text(entry, answer, wanted):
+    assert passes(entry, answer) is wanted
+    assert passes(negated(entry), answer) is not wanted
+
+
+def test_json_is_not_looked_for_behind_endless_braces():
+    assert_cannot_be_evaluated({"type": "contains-json"}, "{" * 5000, "more than 1,000 braces in it open no JSON object")
+
+
+def test_the_reason_of_json_inside_a_text_names_what_does_not_fit():
+    reason = result_of({"type": "contains-json", "value": CITY}, 'It is {"city": 5}.').reason
+    assert reason.endswith('$.city: the value is not of type "string" (found 5)')
+    assert "there is no JSON object in it" in result_of({"type": "contains-json"}, "none").reason
+
+
 def test_the_reason_names_what_does_not_fit():
     reason = result_of({"type": "json-schema", "value": CITY}, '{"city": 5}').reason
     assert reason == 'json-schema: $.city: the value is not of type "string" (found 5)'

@@ -72,9 +72,9 @@ def test_a_reason_is_one_bounded_line_that_steers_no_terminal():
     assert "\x1b" not in reason
 
 
-def test_the_score_of_contains_is_the_share_that_is_there():
-    assert result_of({"type": "contains-all", "value": ["a", "b", "x", "y"]}, "a b").score == 0.5
-    assert result_of({"type": "not-contains-all", "value": ["a", "b", "x", "y"]}, "a b").score == 0.5
+def test_a_part_of_the_texts_is_no_part_of_the_score():
+    assert result_of({"type": "contains-all", "value": ["a", "b", "x", "y"]}, "a b").score == 0.0
+    assert result_of({"type": "not-contains-all", "value": ["a", "b", "x", "y"]}, "a b").score == 1.0
 
 
 ANSWER = json_answer({"city": "Lyon", "n": 5, "ok": True, "tags": ["a", "b"], "of": {"x": 1}}, '{"city": "Lyon"}')

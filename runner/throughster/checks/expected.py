@@ -28,7 +28,7 @@ _USUAL = {"levenshtein": 5.0, "rouge": 0.75, "bleu": 0.5, "similar": 0.75, "g-ev
 _FOREIGN = frozenset(
     (
         *("javascript", "python", "ruby", "webhook", "file", "fn", "eval", "human", "classifier", "moderation", "pi"),
-        *("contains-json", "is-xml", "contains-xml", "is-html", "contains-html", "is-sql", "contains-sql"),
+        *("is-xml", "contains-xml", "is-html", "contains-html", "is-sql", "contains-sql"),
         *("icontains-any", "icontains-all", "gleu", "meteor", "perplexity", "perplexity-score", "guardrails"),
         *("model-graded-closedqa", "answer-relevance", "context-faithfulness", "context-recall", "context-relevance"),
         *("conversation-relevance", "agent-rubric", "search-rubric", "max-score", "tool-call-f1", "assert-set"),
@@ -106,7 +106,7 @@ def _number(name: str, text: str) -> float:
 def _value(name: str, text: str) -> Any:
     if name in ("contains-any", "contains-all"):
         return _listed(text)
-    if name in ("is-json", "json-schema", "word-count", "tool-call"):
+    if name in ("is-json", "contains-json", "json-schema", "word-count", "tool-call"):
         return _json(name, text) if text.startswith("{") or text.isdigit() else text.removeprefix("file://")
     return text
 

@@ -63,6 +63,7 @@ KINDS: dict[str, Kind] = {
     "contains-all": Kind(text.contains),
     "regex": Kind(text.regex),
     "is-json": Kind(structure.is_json, "optional", is_template=False),
+    "contains-json": Kind(structure.contains_json, "optional", is_template=False),
     "json-schema": Kind(structure.json_schema, is_template=False),
     "word-count": Kind(text.word_count),
     "levenshtein": Kind(similarity.levenshtein, threshold=Threshold("characters that may differ")),

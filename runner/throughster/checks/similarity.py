@@ -36,8 +36,7 @@ def levenshtein(entry: Entry) -> Run:
         text = _bounded(subject.text).strip()
         distance = Levenshtein.distance(text, reference)
         passed = distance <= most
-        score = 1.0 - distance / max(len(text), len(reference))
-        return Outcome(passed, score, f"distance {distance} is {'within' if passed else 'more than'} {most:g}")
+        return Outcome.of(passed, f"distance {distance} is {'within' if passed else 'more than'} {most:g}")
 
     return run
 

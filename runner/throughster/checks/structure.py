@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from throughster.checks.answer import Unanswerable, shown
@@ -13,12 +14,15 @@ from throughster.schema import AnswerSchema, SchemaProblem, json_path, load_sche
 from throughster.strictjson import JsonProblem, parse_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from throughster.checks.answer import Answer, Subject
     from throughster.checks.check import Run
     from throughster.checks.entry import Entry
 
-__all__ = ["finish_reason", "is_json", "json_schema", "tool_call"]
+__all__ = ["contains_json", "finish_reason", "is_json", "json_schema", "tool_call"]
 
+_MOST_MISSES = 1_000  # braces that open no object: each costs a look at what follows
 _REASONS = ("stop", "length", "tool_calls", "content_filter", "function_call", "model_length", "error", "abort")
 
 
@@ -34,6 +38,37 @@ def is_json(entry: Entry) -> Run:
         return Outcome.of(True, "it is JSON") if schema is None else _fit(schema, value)
 
     return run
+
+
+def contains_json(entry: Entry) -> Run:
+    """A JSON object somewhere in the text, which fits the schema where one is given; not one inside another."""
+    schema = _schema(entry) if entry.has_value else None
+
+    def run(subject: Subject, _answer: Answer) -> Outcome:
+        found = "there is no JSON object in it"
+        for value in _objects(subject.text):
+            outcome = Outcome.of(True, "a JSON object is in it") if schema is None else _fit(schema, value)
+            if outcome.passed:
+                return outcome
+            found = outcome.reason
+        return Outcome.of(False, f"{shown(subject.text)}: {found}")
+
+    return run
+
+
+def _objects(text: str) -> Iterator[Any]:
+    """The JSON objects of a text from left to right."""
+    decoder, at, misses = json.JSONDecoder(), text.find("{"), 0
+    while at >= 0:
+        end = at + 1
+        try:
+            end = decoder.raw_decode(text, at)[1]
+            yield parse_json(text[at:end])
+        except (ValueError, RecursionError):
+            misses += 1
+            if misses > _MOST_MISSES:
+                raise Unanswerable(f"more than {_MOST_MISSES:,} braces in it open no JSON object") from None
+        at = text.find("{", end)
 
 
 def json_schema(entry: Entry) -> Run:

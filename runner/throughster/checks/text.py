@@ -68,7 +68,7 @@ def same_json(first: Any, second: Any) -> bool:
 
 
 def contains(entry: Entry) -> Run:
-    """Every text must be there. The score is the share that is."""
+    """Every text must be there."""
     return _contains_all(entry.texts(_A_TEXT), fold=False)
 
 
@@ -86,7 +86,7 @@ def _contains_all(texts: tuple[str, ...], *, fold: bool) -> Run:
         told = _listed(missing or texts, "and")
         verb = "is" if len(missing or texts) == 1 else "are"
         where = f"{verb}{' not' if missing else ''} in {shown(subject.text)}"
-        return Outcome(not missing, 1.0 - len(missing) / len(wanted), f"{told} {where}")
+        return Outcome.of(not missing, f"{told} {where}")
 
     return run
 

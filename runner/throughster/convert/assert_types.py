@@ -33,6 +33,7 @@ SAME = {
     "cost": "cost",
     "latency": "latency",
     "is-json": "is-json",
+    "contains-json": "contains-json",
 }
 """promptfoo's type -> ours, where one check stands for one assertion."""
 
@@ -42,7 +43,6 @@ _JUDGED = ("has no counterpart; left out.", "Say what you expect as an `llm-rubr
 _CALLED = ("has no counterpart; left out.", "Use `tool-call`; arguments are held to `tools` anyway.")
 EXPR = "Say it as an `expr`, or as a check in Python of your own, see docs/checks.md."
 NO_COUNTERPART: dict[str, tuple[str, str]] = {
-    "contains-json": ("has no counterpart; left out.", "Ask for JSON alone and use `is-json`, or a `regex`."),
     "is-xml": _ELSEWHERE,
     "contains-xml": _ELSEWHERE,
     "is-html": _ELSEWHERE,
@@ -89,8 +89,10 @@ GRADED = frozenset({"llm-rubric", "factuality", "g-eval", "select-best", "simila
 DIFFERENT = {
     "equals": "white space around the answer does not count here.",
     "starts-with": "white space before the answer does not count here.",
-    "is-refusal": "other words decide what a refusal is, and the provider's own word comes first.",
-    "g-eval": "the judge rates from 1 to 5 with another prompt; scores may differ a little.",
+    "levenshtein": "white space around the answer does not count here.",
+    "is-refusal": "other words decide what a refusal is, and an empty answer is none here.",
+    "contains-json": "promptfoo also takes what is nearly JSON, such as keys without quotes; here it is strict JSON.",
+    "g-eval": "the judge rates from 1 to 5 with another prompt, so that scores differ.",
     "llm-rubric": "the judge gets another prompt; verdicts at the edge may differ.",
     "model-graded-closedqa": "is an `llm-rubric` here: the judge gets another prompt.",
     "factuality": "the judge gets another prompt, and what says less or more than the reference another score.",

@@ -26,6 +26,7 @@ from throughster.convert.expressions import Translation, translate_javascript, t
 from throughster.convert.fields import Fields, Known
 from throughster.convert.files import FILE, Files, NotReadable
 from throughster.convert.losses import Losses, quoted
+from throughster.convert.patterns import translate_pattern
 from throughster.convert.schemas import as_schema
 from throughster.convert.templates import has_template, translate_template
 from throughster.names import did_you_mean
@@ -53,6 +54,7 @@ _KNOWN: Known = {
     "config": ("harmless", "holds values for a program's own use; left out.", ""),
     "normalizeUnicode": ("changes", "answers are compared as they are; left out.", ""),
 }
+_VERDICTS = "Run the suite once in both, and look at the tests whose verdicts differ."
 _FIELDS = ("type", "value", "threshold", "weight", "metric", "provider", "transform", *_KNOWN)
 _MEMBER = re.compile(r"(?:JSON\.parse\(output\)|(output))((?:\.[A-Za-z_]\w*|\[\d+\]|\['[^'\\]+'\])+)")
 
@@ -62,7 +64,8 @@ class Asserts:
     """Converts assertions. `graders`: the providers that were named for judging, as they were written.
 
     `has_price`, `has_rivals`, `is_split`, `is_parsed`: whether each provider has a price, several are asked, there are
-    several prompts, and answers are parsed before they are checked. `needs`: `grader`, `embeddings`, and the first
+    several prompts, and answers are parsed before they are checked. `tools`: the names of the functions that may be
+    called, where they are the same in every request. `needs`: `grader`, `embeddings`, and the first
     check that asks for it.
     """
 
@@ -73,28 +76,26 @@ class Asserts:
     has_rivals: bool = False
     is_split: bool = False
     is_parsed: bool = False
+    tools: tuple[str, ...] = ()
     graders: list[Part] = field(default_factory=list)
     needs: dict[str, Place] = field(default_factory=dict)
 
-    def convert(self, part: Part, *, scored: bool = False, parsed: bool = False) -> list[Check]:
-        """The checks of an `assert:` list. `scored`: the scores count, not only whether each passes.
-
-        `parsed`: answers are parsed before, in these checks.
-        """
+    def convert(self, part: Part, *, parsed: bool = False) -> list[Check]:
+        """The checks of an `assert:` list. `parsed`: answers are parsed before, in these checks."""
         before, self.is_parsed = self.is_parsed, self.is_parsed or parsed
         try:
-            return self._all(part, scored)
+            return self._all(part)
         finally:
             self.is_parsed = before
 
-    def _all(self, part: Part, scored: bool) -> list[Check]:
+    def _all(self, part: Part) -> list[Check]:
         if not isinstance(part.value, list):
             why = "is not a list of assertions; left out, and the test can no longer fail by any of them."
             self.losses.changes(part.at, "`assert`", why, "Write each assertion as an entry: `- type: ...`.")
             return []
-        return [check for entry in part.value if (check := self.one(entry, scored=scored)) is not None]
+        return [check for entry in part.value if (check := self.one(entry)) is not None]
 
-    def one(self, part: Part, *, scored: bool = False, inside: bool = False) -> Check | None:
+    def one(self, part: Part, *, inside: bool = False) -> Check | None:
         if not isinstance(part.value, dict) or not isinstance(part.get("type") and part.value["type"].value, str):
             self.losses.changes(part.at, "`assert`", "an entry is no mapping with a `type`; left out.")
             return None
@@ -105,7 +106,7 @@ class Asserts:
         name = written.removeprefix("not-")
         negated = name != written
         fields.take("type")
-        check = self._body(fields, name, negated, scored)
+        check = self._body(fields, name, negated)
         if check is None or not self._transformed(fields, name, check):
             return None
         self._common(fields, check, name, inside)
@@ -129,11 +130,10 @@ class Asserts:
         fields = Fields(part, self.losses, "assert-set")
         fields.take("type")
         threshold, entries = fields.number("threshold"), fields.take("assert")
-        scored = threshold is not None
         if entries is None or not isinstance(entries.value, list):
             self.losses.changes(part.at, "`assert-set`", "has no list under `assert`; left out.")
             return None
-        checks = [one for entry in entries.value if (one := self.one(entry, scored=scored, inside=True)) is not None]
+        checks = [one for entry in entries.value if (one := self.one(entry, inside=True)) is not None]
         if not checks:
             self.losses.changes(part.at, "`assert-set`", "none of its checks could be carried; left out.")
             return None
@@ -161,16 +161,20 @@ class Asserts:
             self.graders.append(provider)
         fields.close(_KNOWN, _FIELDS, strict=True)
 
-    def _body(self, fields: Fields, name: str, negated: bool, scored: bool) -> Check | None:
+    def _body(self, fields: Fields, name: str, negated: bool) -> Check | None:
         """Type, value, path and threshold; None, and told, where there is no such check."""
         prefix = "not-" if negated else ""
         if name in ("javascript", "python"):
             return self._program(fields, name, negated)
         if name == "icontains-any":
             texts = self._texts(fields, name)
+            self._differences(fields.part.at, "icontains", texts)
             return None if texts is None else {
                 "type": f"{prefix}any-of", "value": [{"type": "icontains", "value": text} for text in texts],
             }  # fmt: skip
+        if name == "is-valid-openai-tools-call" and self.tools and not negated:
+            fields.take("value")
+            return self._call()
         if name not in SAME:
             self._no_counterpart(fields, name)
             return None
@@ -178,13 +182,13 @@ class Asserts:
         filled = self._fill(fields, name, check)
         if not filled or not self._has_what_it_needs(fields, name):
             return None
-        self._differences(fields.part.at, name, scored)
-        if name in ("contains-all", "icontains-all") and scored:
-            why = "a part of the texts gives a part of the score here, nothing in promptfoo."
-            self.losses.changes(
-                fields.part.at, f"`{name}`", why, "Write one `contains` for each text, or no threshold."
-            )
+        self._differences(fields.part.at, name, check.get("value"))
         return check
+
+    def _call(self) -> Check:
+        """One of the functions is called; that its arguments fit is held in each row anyway."""
+        calls: list[Check] = [{"type": "tool-call", "value": {"name": tool}} for tool in self.tools]
+        return calls[0] if len(calls) == 1 else {"type": "any-of", "value": calls}
 
     def _fill(self, fields: Fields, name: str, check: Check) -> bool:
         threshold = fields.number("threshold")
@@ -196,8 +200,8 @@ class Asserts:
             check["value"] = texts
             return texts is not None
         value = fields.take("value")
-        if name == "is-json":
-            return self._schema(value, check)
+        if name in ("is-json", "contains-json"):
+            return self._schema(value, name, check)
         if name in WITHOUT_VALUE:
             pass
         elif value is None or value.value == "":
@@ -209,9 +213,7 @@ class Asserts:
             return True  # each of its checks has the threshold
         if name in TAKES_THRESHOLD:
             if threshold is not None or name in USUAL:
-                check["threshold"] = (threshold or USUAL[name]) if name in ("levenshtein", "g-eval") else (
-                    USUAL[name] if threshold is None else threshold
-                )  # fmt: skip
+                check["threshold"] = USUAL[name] if threshold is None else threshold
         elif threshold is not None:
             why = "promptfoo passes over the threshold of this type; left out."
             self.losses.harmless(fields.part.at, f"`{name}.threshold`", why)
@@ -258,23 +260,30 @@ class Asserts:
             check["value"] = value.plain()
             return True
         text = self.text(value, f"`{name}.value`")
-        if text is None or (name == "regex" and not self._is_pattern(text, value)):
+        if text is not None and name == "regex":
+            text = self._pattern(text, value)
+        if text is None:
             return False
         check["value"] = int(text) if name == "word-count" and text.isdigit() else text
         return True
 
-    def _is_pattern(self, text: str, value: Part) -> bool:
+    def _pattern(self, text: str, value: Part) -> str | None:
+        """A pattern of JavaScript in the words of RE2; None, and told, where it has none."""
         if has_template(text):
-            return True
+            return text
         try:
-            compile_pattern(text)
+            found = translate_pattern(text)
+            compile_pattern(found)
         except ValueError as error:
             why = f"{quoted(text)} is no pattern of a linear-time engine ({error}); left out."
             self.losses.changes(
                 value.at, "`regex`", why, "Patterns are those of RE2: no lookaround, no back-reference."
             )
-            return False
-        return True
+            return None
+        if re.match(r"\(\?[a-z]+\)", text):
+            why = f"{quoted(text)} fails there every time: JavaScript takes no flags at the beginning; here it is used."
+            self.losses.changes(value.at, "`regex`", why, "Write it without them there, and compare again.")
+        return found
 
     def text(self, value: Part, what: str) -> str | None:
         """A value as text, with its file read and its template translated; None, and told, where that cannot be."""
@@ -308,10 +317,10 @@ class Asserts:
             return None
         return [text for text in texts if text]
 
-    def _schema(self, value: Part | None, check: Check) -> bool:
+    def _schema(self, value: Part | None, name: str, check: Check) -> bool:
         if value is None or value.value == "":
             return True
-        schema = as_schema(value, self.files, self.losses, "`is-json.value`")
+        schema = as_schema(value, self.files, self.losses, f"`{name}.value`")
         if schema is not None:
             check["value"] = schema
         return schema is not None
@@ -325,11 +334,23 @@ class Asserts:
             translate_javascript if name == "javascript" else translate_python
         )
         found = None if code.startswith((FILE, "package:")) else translate(code, negated=negated, parsed=self.is_parsed)
-        if found is None or (found.type == "regex" and (value is None or not self._is_pattern(found.value, value))):
+        if found is None or value is None or not self._patterns_fit(found.check, value):
             self.losses.changes(fields.part.at, f"`{name}`", f"{quoted(code)} {PROGRAM}", EXPR)
             return None
-        check: Check = {"type": f"{'not-' if negated else ''}{found.type}", "value": found.value}
-        return {**check, "path": found.path} if found.path else check
+        if found.always_fails:
+            why = f"{quoted(code)} fails there every time, since one line must not begin with `return`; here it is run."
+            self.losses.changes(fields.part.at, f"`{name}`", why, "Remove the `return` there, and compare again.")
+        return found.check
+
+    def _patterns_fit(self, check: Check, value: Part) -> bool:
+        """Translate the patterns of JavaScript in a check; whether all of them could be."""
+        if check["type"] in ("all-of", "not-all-of"):
+            return all(self._patterns_fit(one, value) for one in check["value"])
+        if not check["type"].endswith("regex"):
+            return True
+        pattern = self._pattern(check["value"], value)
+        check["value"] = pattern
+        return pattern is not None
 
     def _no_counterpart(self, fields: Fields, name: str) -> None:
         at = fields.part.get("type")
@@ -363,12 +384,19 @@ class Asserts:
             self.needs.setdefault("embeddings" if ours == "similar" else "grader", place)
         return True
 
-    def _differences(self, place: Place, name: str, scored: bool) -> None:
+    def _differences(self, place: Place, name: str, value: Any) -> None:
+        """Tell where the two programs can come to different verdicts."""
         if name in SCORED:
             self.losses.once(place, "changes", f"`{name}`", SCORED[name], "Look at the threshold again.")
-        elif name in DIFFERENT:
-            grave = scored and "factuality" in name
-            self.losses.once(place, "changes" if grave else "harmless", f"`{name}`", DIFFERENT[name])
+        elif name.startswith("icontains") and any("ss" in text.casefold() for text in _each_text(value)):
+            why = "`ss` and `ß` are the same letter here, whatever is upper and lower case; in promptfoo they are not."
+            self.losses.once(place, "changes", f"`{name}`", why, _VERDICTS)
+        elif name in DIFFERENT and (name != "equals" or isinstance(value, str)):
+            self.losses.once(place, "changes", f"`{name}`", DIFFERENT[name], _VERDICTS)
+
+
+def _each_text(value: Any) -> list[str]:
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
 
 
 def split_commas(text: str) -> list[str]:

@@ -13,9 +13,9 @@ from throughster.convert.fields import Fields, Known
 from throughster.convert.files import FILE, Files, NotReadable
 from throughster.convert.losses import Losses, Place, quoted
 from throughster.convert.parts import Part
+from throughster.convert.printed import javascript_number
 from throughster.convert.table import row_part
 from throughster.convert.templates import has_template
-from throughster.yamltree import keep_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +77,7 @@ class Case:
     suffix: str = ""
     lost: int = 0
     asked: int = 0
+    messages: tuple[dict[str, str], ...] = ()
 
     def entry(self) -> dict[str, Any]:
         """What stands in a list of tests."""
@@ -85,6 +86,8 @@ class Case:
             entry["description"] = self.description
         if self.vars:
             entry["vars"] = self.vars
+        if self.messages:
+            entry["messages"] = list(self.messages)
         if self.checks:
             entry["assert"] = self.checks
         if self.threshold is not None:
@@ -97,8 +100,7 @@ class Cases:
     """Converts tests. `asserts`: what converts their checks.
 
     `expands_defaults`: variables of `defaultTest` that have to be written out with each test's own;
-    `scores_by_default`, `parses_by_default`, `checks_by_default`: whether it has a threshold, parses answers, and has
-    checks.
+    `parses_by_default`, `checks_by_default`: whether it parses answers, and has checks.
     """
 
     files: Files
@@ -106,7 +108,6 @@ class Cases:
     asserts: Asserts
     count: int = 0
     expands_defaults: dict[str, Part] = field(default_factory=dict)
-    scores_by_default: bool = False
     parses_by_default: bool = False
     checks_by_default: bool = False
 
@@ -202,11 +203,7 @@ class Cases:
         prompts = fields.take("prompts")
         written = fields.take("assert")
         threshold = self._threshold(threshold, part)
-        checks = (
-            self.asserts.convert(written, scored=threshold is not None or self.scores_by_default, parsed=parses)
-            if written is not None
-            else []
-        )
+        checks = self.asserts.convert(written, parsed=parses) if written is not None else []
         asked = 0 if written is None else len(written.value) if isinstance(written.value, list) else 1
         if threshold == 0 and (checks or self.checks_by_default or owner == "defaultTest"):
             why = "is reached by every answer, so that no check can fail the test."
@@ -269,7 +266,7 @@ class Cases:
         """Each combination of the values that are lists."""
         choices: dict[str, list[Any]] = {}
         for name, part in values.items():
-            several = expands and isinstance(part.value, list)
+            several = expands and _is_texts(part)
             entries = part.value if several else [part]
             choices[name] = [value for entry in entries for value in self._value(name, entry)]
         for combination in itertools.product(*choices.values()):
@@ -283,9 +280,9 @@ class Cases:
 
     def _value(self, name: str, part: Part) -> list[Any]:
         """What a variable's value stands for; several, where it names several files."""
-        value = keep_text(part.plain())
+        value = _plain(part.plain())
         if not isinstance(value, str):
-            return [value]
+            return ["" if value is None else value]
         if value.startswith("package:"):
             self.losses.changes(part.at, f"`vars.{name}`", "is a program; its name stands there now.")
         if not value.startswith(FILE):
@@ -327,6 +324,18 @@ class Cases:
                 why = "is a template in a value; values are never rendered here, so its braces stay."
                 self.losses.changes(place, f"`vars.{name}`", why)
         return values
+
+
+def _plain(value: Any) -> Any:
+    """A value as promptfoo has it: numbers as JavaScript writes them."""
+    if isinstance(value, dict):
+        return {key: _plain(child) for key, child in value.items()}
+    return [_plain(child) for child in value] if isinstance(value, list) else javascript_number(value)
+
+
+def _is_texts(part: Part) -> bool:
+    """Whether promptfoo makes a case of each entry: it looks at the first only. Any other list is one value."""
+    return isinstance(part.value, list) and bool(part.value) and isinstance(part.value[0].value, str)
 
 
 def _names(part: Part | None) -> tuple[str, ...] | None:

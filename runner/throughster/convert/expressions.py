@@ -1,7 +1,7 @@
-"""JavaScript and Python expressions as expressions of the `expr` check, where the translation is certain.
+"""JavaScript and Python of assertions as checks, where the translation is certain.
 
-Only comparisons and tests of texts, lengths, members of parsed JSON and variables are read; nothing is run. What is not
-understood is not translated. An expression that must be a boolean is told from one that is a score.
+Comparisons and tests of texts, lengths, members of parsed JSON and variables are read, in expressions and in short
+functions; nothing is run. What is not understood is not translated.
 """
 
 from __future__ import annotations
@@ -9,46 +9,57 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from throughster.convert.javascript import JavaScript
 from throughster.convert.python import Python
 from throughster.convert.terms import LONGEST, Unsure
 
 if TYPE_CHECKING:
-    from throughster.convert.terms import Term
+    from throughster.convert.terms import Pattern, Term
 
 __all__ = ["Translation", "translate_javascript", "translate_python"]
+
+_DECLARES = re.compile(r"(?:const|let|var)\s")
 
 
 @dataclass(frozen=True)
 class Translation:
-    """`value` of an `expr` check, or of a `regex` one. `path`: `$` where the answer is read as JSON."""
+    """`check`: the entry of a check. `always_fails`: what was written is no JavaScript, and fails there every time."""
 
-    value: str
-    type: Literal["expr", "regex"] = "expr"
-    path: str | None = None
+    check: dict[str, Any]
+    always_fails: bool = False
 
 
 def translate_javascript(code: str, *, negated: bool = False, parsed: bool = False) -> Translation | None:
-    """The check that a JavaScript expression over `output` and `context.vars` stands for; None where it is not sure.
+    """The check that JavaScript over `output` and `context.vars` stands for; None where it is not sure.
 
-    `parsed`: `output` is the parsed answer, since the request asks for JSON.
+    One line is an expression, or declarations and an expression; several are the body of a function, as promptfoo takes
+    them. `parsed`: `output` is the parsed answer, since the request asks for JSON.
     """
-    text = code.strip().rstrip(";").strip()
-    found = re.fullmatch(r"return\s+([^;]+)", text)
-    text = found[1].strip() if found else text
-    pattern = re.fullmatch(r"/((?:[^/\\\n\[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)/(i?)\.test\(output\)", text)
-    if pattern:
-        source = pattern[1].replace("\\/", "/")
-        return Translation(f"(?i){source}" if pattern[2] else source, "regex")
+    text = code.rstrip()
     if len(text) > LONGEST:
         return None
     try:
-        parser = JavaScript(text, parsed=parsed)
-        return _finish(parser.whole(), parser.reads_json, parser.is_delicate or negated)
+        reader, term = _read(text, parsed=parsed, guards=False)
+        if reader.reads_json and (reader.is_delicate or negated):
+            if reader.has_chain or (negated and reader.catches):
+                return None
+            reader, term = _read(text, parsed=parsed, guards=True)
     except Unsure:
         return None
+    check = _check(term, reader.reads_json)
+    always_fails = "\n" not in text and text.lstrip().startswith("return ")
+    return None if check is None else Translation(_negated(check) if negated else check, always_fails)
+
+
+def _read(text: str, *, parsed: bool, guards: bool) -> tuple[JavaScript, Term]:
+    if "\n" in text:
+        reader = JavaScript(text, parsed=parsed, guards=guards)
+        return reader, reader.body(returns_last=False)
+    line = text.strip().rstrip("; \t")
+    reader = JavaScript(line.removeprefix("return "), parsed=parsed, guards=guards)
+    return reader, reader.body(returns_last=True) if _DECLARES.match(line) else reader.whole()
 
 
 def translate_python(code: str, *, negated: bool = False, parsed: bool = False) -> Translation | None:
@@ -58,16 +69,36 @@ def translate_python(code: str, *, negated: bool = False, parsed: bool = False) 
     try:
         tree = ast.parse(code.strip(), mode="eval")
         reader = Python(parsed=parsed)
-        return _finish(reader.read(tree.body, 0), reader.reads_json, reader.is_delicate or negated)
+        term = reader.read(tree.body, 0)
     except (Unsure, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    if reader.reads_json and (reader.is_delicate or negated):
+        return None  # a member that is not there could make it true, which an `expr` never lets happen
+    check = _check(term, reader.reads_json)
+    return None if check is None else Translation(_negated(check) if negated else check)
 
 
-def _finish(term: Term, reads_json: bool, is_delicate: bool) -> Translation | None:
-    """`is_delicate`: a member that is not there could make it true, which an `expr` never lets happen."""
-    if term.type != "boolean" or term.literal or (reads_json and is_delicate):
+def _check(term: Term, reads_json: bool) -> dict[str, Any] | None:
+    """The check for a truth; None where it is none, or depends on nothing."""
+    if term.type != "boolean":
         return None
-    return Translation(_bare(term.code), path="$" if reads_json else None)
+    if term.literal:
+        return {"type": "is-json"} if reads_json and term.code == "true" else None
+    checks = [_pattern(pattern) for pattern in term.patterns]
+    if term.code:
+        checks.insert(0, {"type": "expr", "value": _bare(term.code), **({"path": "$"} if reads_json else {})})
+    elif reads_json:
+        checks.insert(0, {"type": "is-json"})
+    return checks[0] if len(checks) == 1 else {"type": "all-of", "value": checks}
+
+
+def _pattern(pattern: Pattern) -> dict[str, Any]:
+    return {"type": "not-regex" if pattern.negated else "regex", "value": pattern.source}
+
+
+def _negated(check: dict[str, Any]) -> dict[str, Any]:
+    name = check["type"]
+    return {**check, "type": name.removeprefix("not-") if name.startswith("not-") else f"not-{name}"}
 
 
 def _bare(code: str) -> str:

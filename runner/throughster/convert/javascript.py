@@ -1,173 +1,177 @@
-"""A small parser for the JavaScript expressions that are translated: recursive descent over tokens. Nothing is run."""
+"""The JavaScript that is translated: an expression, or a function's body of declarations, `if`, `try` and `return`."""
 
 from __future__ import annotations
 
-import json
-import re
-
-from throughster.convert.terms import DEEPEST, Term, Unsure, called, compared, length_of, text_literal
+from throughster.convert.javascript_expressions import Expressions
+from throughster.convert.terms import Term, Unsure, chosen, true_of
 
 __all__ = ["JavaScript"]
 
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<string>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`[^`$\\]*`)"
-    r"|(?P<name>[A-Za-z_$][\w$]*)|(?P<sign>===|!==|==|!=|<=|>=|&&|\|\||[-<>!().,\[\]+]))"
-)
-_JS_COMPARE = {"===": "==", "!==": "!=", "==": "==", "!=": "!=", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
+_DECLARING = ("const", "let", "var")
 
 
-class JavaScript:
-    """`parsed`: `output` is the parsed answer, not its text. `is_delicate`, `reads_json`: see `expressions`."""
+class JavaScript(Expressions):
+    """`catches`: what fails in it makes it false, since it is inside a `try`."""
 
-    def __init__(self, text: str, *, parsed: bool) -> None:
-        self._parsed = parsed
-        self.reads_json = False
-        self.is_delicate = False
-        self._tokens: list[tuple[str, str]] = []
-        self._depth = 0
-        at = 0
-        while at < len(text):
-            found = _TOKEN.match(text, at)
-            if found is None or not found.lastgroup:
-                raise Unsure
-            self._tokens.append((found.lastgroup, found[found.lastgroup]))
-            at = found.end()
-        self._at = 0
+    def __init__(self, text: str, *, parsed: bool, guards: bool = False) -> None:
+        super().__init__(text, parsed=parsed, guards=guards)
+        self.catches = False
 
     def whole(self) -> Term:
-        term = self._either()
-        if self._at != len(self._tokens):
+        """The one expression that the text is."""
+        term = self._expression()
+        self._end()
+        return term
+
+    def body(self, *, returns_last: bool) -> Term:
+        """What a function with this body returns. `returns_last`: the last expression is what it returns."""
+        term = self._block("", returns_last=returns_last)
+        self._end()
+        if term is None:
             raise Unsure
         return term
 
-    def _peek(self) -> str:
-        return self._tokens[self._at][1] if self._at < len(self._tokens) else ""
-
-    def _take(self, *signs: str) -> str:
-        if self._at < len(self._tokens):
-            kind, text = self._tokens[self._at]
-            if kind == "sign" and text in signs:
-                self._at += 1
-                return text
-        return ""
-
-    def _need(self, sign: str) -> None:
-        if not self._take(sign):
-            raise Unsure
-
-    def _name(self) -> str:
-        if self._at < len(self._tokens) and self._tokens[self._at][0] == "name":
-            self._at += 1
-            return self._tokens[self._at - 1][1]
-        raise Unsure
-
-    def _either(self) -> Term:
-        self._depth += 1
-        if self._depth > DEEPEST:
-            raise Unsure
-        term = self._both()
-        while self._take("||"):
-            self.is_delicate = True
-            term = Term(f"({term.of('boolean').code} or {self._both().of('boolean').code})", "boolean")
+    def _block(self, closing: str, *, returns_last: bool = False) -> Term | None:
+        """What the statements up to `closing` return; None where they come to their end."""
+        self._deeper()
+        outer = dict(self._names)
+        term = self._statements(closing, returns_last=returns_last)
+        self._names = outer
         self._depth -= 1
         return term
 
-    def _both(self) -> Term:
-        term = self._comparison()
-        while self._take("&&"):
-            term = Term(f"({term.of('boolean').code} and {self._comparison().of('boolean').code})", "boolean")
+    def _statements(self, closing: str, *, returns_last: bool) -> Term | None:
+        while self._at < len(self._tokens) and self._peek() != closing:
+            if self._take(";"):
+                continue
+            word = self._peek()
+            if word in _DECLARING:
+                self._declaration()
+            elif word == "if":
+                return self._if(closing, returns_last=returns_last)
+            elif word == "try":
+                return self._try(closing)
+            elif word == "return":
+                self._at += 1
+                term = self._returned()
+                self._skip_to(closing)
+                return term
+            elif returns_last and not self._has_statement_behind():
+                return self._expression()
+            elif self._words("JSON", ".", "parse", "(", "output", ")"):
+                self.reads_json = True
+            else:
+                raise Unsure
+        return None
+
+    def _has_statement_behind(self) -> bool:
+        return any(text == ";" for _, text in self._tokens[self._at : -1])
+
+    def _skip_to(self, closing: str) -> None:
+        """Past what stands behind a `return` and is never run."""
+        self._take(";")
+        if self._at < len(self._tokens) and self._peek() != closing:
+            raise Unsure
+
+    def _declaration(self) -> None:
+        self._at += 1
+        if self._take("{"):
+            names = [self._name()]
+            while self._take(","):
+                names.append(self._name())
+            self._need("}")
+            self._need("=")
+            owner = self._expression().of("json")
+            self._names |= {name: self._json(f"{owner.code}.{name}") for name in names}
+            return
+        while True:
+            name = self._name()
+            self._need("=")
+            self._names[name] = self._expression()
+            if not self._take(","):
+                return
+
+    def _if(self, closing: str, *, returns_last: bool) -> Term | None:
+        self._at += 1
+        self._need("(")
+        condition = true_of(self._expression())
+        self._need(")")
+        read_before = self.reads_json
+        then = self._branch()
+        otherwise = None
+        if self._peek() == "else":
+            self._at += 1
+            otherwise = self._if(closing, returns_last=False) if self._peek() == "if" else self._branch()
+        rest = self._statements(closing, returns_last=returns_last) if then is None or otherwise is None else None
+        if then is not None and otherwise is not None:
+            self._skip_to(closing)
+        self._only_read_before(read_before)
+        then, otherwise = then or rest, otherwise or rest
+        if then is None or otherwise is None:
+            raise Unsure
+        self.is_delicate = True
+        return self._short(chosen(condition, then, otherwise))
+
+    def _branch(self) -> Term | None:
+        if self._take("{"):
+            term = self._block("}")
+            self._need("}")
+            return term
+        if self._peek() != "return":
+            raise Unsure
+        self._at += 1
+        term = self._returned()
+        self._take(";")
         return term
 
-    def _comparison(self) -> Term:
-        left = self._unary()
-        operator = _JS_COMPARE.get(self._take(*_JS_COMPARE))
-        if operator is None:
-            return left
-        self.is_delicate = self.is_delicate or operator == "!="
-        return compared(left, operator, self._unary())
-
-    def _unary(self) -> Term:
-        if self._take("!"):
-            self.is_delicate = True
-            return Term(f"(not {self._unary().of('boolean').code})", "boolean")
-        if self._take("-"):
-            term = self._primary().of("number")
-            return Term(f"-{term.code}", "number", term.literal)
-        return self._postfix(self._primary())
-
-    def _primary(self) -> Term:
-        if self._take("("):
-            term = self._either()
-            self._need(")")
-            return term
-        if self._at >= len(self._tokens):
-            raise Unsure
-        kind, text = self._tokens[self._at]
+    def _try(self, closing: str) -> Term:
+        """A body that returns false where something in it fails: which a check that cannot be evaluated does anyway."""
         self._at += 1
-        if kind == "number":
-            return Term(text, "number", literal=True)
-        if kind == "string":
-            return text_literal(_js_string(text))
-        if text in ("true", "false"):
-            return Term(text, "boolean", literal=True)
-        if text == "null":
-            return Term("none", "null", literal=True)
-        return self._root(text)
-
-    def _root(self, name: str) -> Term:
-        if name == "output":
-            self.reads_json = self.reads_json or self._parsed
-            return Term("output", "json") if self._parsed else Term("text", "text")
-        if name == "JSON":
-            self._need(".")
-            if self._name() != "parse":
-                raise Unsure
-            self._need("(")
-            if self._name() != "output":
-                raise Unsure
-            self._need(")")
-            self.reads_json = True
-            return Term("output", "json")
-        if name == "context":
-            self._need(".")
-            if self._name() != "vars":
-                raise Unsure
-            self._need(".")
-            return Term(f"(vars.{self._name()} | string)", "text")
-        raise Unsure
-
-    def _postfix(self, term: Term) -> Term:
-        while True:
-            if self._take("."):
-                term = self._member(term, self._name())
-            elif term.type == "json" and self._take("["):
-                key = self._primary()
-                if not key.literal:
-                    raise Unsure
-                self._need("]")
-                term = Term(f"{term.code}[{key.of('text', 'number').code}]", "json")
-            else:
-                return term
-
-    def _member(self, term: Term, name: str) -> Term:
-        if name == "length":
-            return length_of(term)
+        self._need("{")
+        term = self._block("}")
+        self._need("}")
+        if self._name() != "catch":
+            raise Unsure
         if self._take("("):
-            argument = None if self._peek() == ")" else self._either()
+            self._name()
             self._need(")")
-            return called(term, name, argument)
-        return Term(f"{term.of('json').code}.{name}", "json")
+        self._need("{")
+        caught = self._block("}")
+        self._need("}")
+        self._skip_to(closing)
+        if term is None or caught is None or not caught.literal or caught.code not in ("false", "0"):
+            raise Unsure
+        self.catches = True
+        return term
 
+    def _returned(self) -> Term:
+        return self._graded() if self._peek() == "{" else self._expression()
 
-def _js_string(token: str) -> str:
-    body = token[1:-1]
-    if "\\" not in body:
-        return body
-    if re.search(r"\\[^'\"\\/nrtbf]", body):
-        raise Unsure
-    text = re.sub(r"\\(['`])", r"\1", body) if token[0] == "'" else body
-    text = text if token[0] == '"' else text.replace('"', '\\"') if token[0] == "'" and '\\"' not in text else text
-    try:
-        return str(json.loads(f'"{text}"', strict=False))
-    except ValueError:
-        raise Unsure from None
+    def _graded(self) -> Term:
+        """`{pass, score, reason}`, where the score says the same as the verdict."""
+        self._need("{")
+        found: dict[str, Term] = {}
+        while not self._take("}"):
+            name = self._name()
+            if name == "reason":
+                self._skip_value()
+            elif self._take(":"):
+                found[name] = self._expression()
+            else:
+                found[name] = self._named(name)
+            if self._peek() != "}":
+                self._need(",")
+        if found.keys() != {"pass", "score"}:
+            raise Unsure
+        if found["score"].of("boolean") != found["pass"].of("boolean"):
+            raise Unsure
+        return found["pass"]
+
+    def _skip_value(self) -> None:
+        depth = 0
+        while self._at < len(self._tokens):
+            text = self._tokens[self._at][1]
+            if depth == 0 and text in (",", "}"):
+                return
+            depth += (text in "([{") - (text in ")]}")
+            self._at += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from throughster.convert.asserts import Asserts
@@ -15,7 +16,7 @@ from throughster.convert.options import TOP, output_files, run_options
 from throughster.convert.parts import Part, part_of_plain
 from throughster.convert.prompts import Prompt, Prompts
 from throughster.convert.providers import Asked, Providers
-from throughster.convert.suites import Defaults, Suite, SuiteWriter, of_prompt
+from throughster.convert.suites import Defaults, Suite, SuiteWriter, of_prompt, request_of
 from throughster.errors import Problem, SpecError
 
 if TYPE_CHECKING:
@@ -42,12 +43,13 @@ def convert_promptfoo(
     providers = Providers(files, losses, hosts, secrets)
     asked = _asked(fields, providers, losses, root.place)
     prompts = _prompts(fields.take("prompts"), files, losses, filters, root.place)
+    prompts = [replace(one, own=providers.of_prompt(one.config, asked)) for one in prompts]
+    requests = [request_of(one, prompt) for prompt in prompts for one in of_prompt(asked, prompt)]
     asserts = Asserts(files, losses, filters)
     asserts.has_price = all("price" in one.entry for one in asked)
     asserts.is_split = len(prompts) > 1
-    asserts.is_parsed = (
-        bool(asked) and asked[0].request.schema is not None and asked[0].request.strategy == "json_schema"
-    )
+    asserts.is_parsed = bool(requests) and all(one.is_parsed for one in requests)
+    asserts.tools = next(iter(requests)).tool_names if len({one.tool_names for one in requests}) == 1 else ()
     asserts.has_rivals = all(len(of_prompt(asked, prompt)) > 1 for prompt in prompts)
     cases = Cases(files, losses, asserts)
     defaults = _defaults(fields.take("defaultTest"), cases, files, losses)
@@ -162,6 +164,5 @@ def _defaults(part: Part | None, cases: Cases, files: Files, losses: Losses) -> 
     plain = {} if merges else next(iter(cases.expanded(values, part.place, expands=False)))
     cases.count = 0
     cases.expands_defaults = values if merges else {}
-    cases.scores_by_default = case.threshold is not None
     cases.checks_by_default = bool(case.checks)
     return Defaults(plain, case.checks, case.threshold, case.prefix, case.suffix, case.lost)

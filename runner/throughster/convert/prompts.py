@@ -12,11 +12,14 @@ from throughster.convert.fields import Fields, Known
 from throughster.convert.files import FILE, Files, NotReadable
 from throughster.convert.losses import Losses, Place, quoted
 from throughster.convert.parts import Part, part_of_plain
-from throughster.convert.templates import translate_template
+from throughster.convert.templates import is_always_loaded, translate_template
+from throughster.convert.turns import BARE_DUMP, Turns, looped_chat
 from throughster.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from throughster.convert.providers import Asked
 
 __all__ = ["Prompt", "Prompts"]
 
@@ -26,7 +29,6 @@ _PROGRAM_ENDINGS = (
 )  # fmt: skip
 _REMOTE = ("portkey://", "langfuse://", "helicone://", "pf://", "http://", "https://")
 _ROLES = frozenset({"system", "developer", "user", "assistant"})
-_BARE_DUMP = re.compile(r"(?<=[:\[,])(\s*)\{\{-?\s*([A-Za-z_]\w*)\s*\|\s*dump\s*-?\}\}(?=\s*[,}\]])")
 _KNOWN: Known = {
     "function": ("changes", "is a program, which a spec never runs; left out.", ""),
     "display": ("harmless", "is an older name of `label`; left out.", ""),
@@ -38,7 +40,8 @@ class Prompt:
     """`body`: what stands under `prompt:` in a spec. `names`: what tests and providers call it. `env`: see templates.
 
     `texts`: the templates in it; `is_broken`: one has a part without a counterpart; `config`: parameters that belong to
-    this prompt only.
+    this prompt only, and `own` what they come to. `turns`: messages that each test fills in, before the last one;
+    `loaded`: variables that must be given as the data that their JSON stands for.
     """
 
     body: Any
@@ -49,6 +52,9 @@ class Prompt:
     env: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     is_broken: bool = False
+    own: Asked | None = None
+    turns: Turns | None = None
+    loaded: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -167,9 +173,11 @@ class Prompts:
         env: list[str] = []
         texts: list[str] = []
         broken: list[str] = []
+        loaded: list[str] = []
 
         def translated(text: str) -> str:
-            found = translate_template(text, self.filters)
+            found = translate_template(text, self.filters, loads=True)
+            loaded.extend(found.loaded)
             for unknown in found.unknown:
                 self.losses.changes(place, f"prompt {quoted(label or raw)}", f"{unknown}.", "Rewrite the template.")
             broken.extend(found.unknown)
@@ -177,13 +185,21 @@ class Prompts:
             texts.append(found.text)
             return found.text
 
-        chat = self._chat(raw, place)
+        looped = looped_chat(raw.strip())
+        chat = self._chat(raw, place) if looped is None else [*looped.before, *looped.after]
+        turns = Turns(translated(looped.loop)) if looped is not None else None
         body: Any = translated(raw) if chat is None else [
             {"role": role, "content": translated(content)} for role, content in chat
         ]  # fmt: skip
         if chat == []:
             return None
-        return Prompt(_shortest(body), names, place, label, config, tuple(env), tuple(texts), bool(broken))
+        for name in (name for name in set(loaded) if not is_always_loaded(name, raw)):
+            why = f"uses `{name}` both as it is and with `load`, which needs two variables here."
+            self.losses.changes(place, f"prompt {quoted(label or raw)}", why, "Rewrite the template.")
+        return Prompt(
+            _shortest(body), names, place, label, config, tuple(env), tuple(texts), bool(broken),
+            turns=turns, loaded=frozenset(loaded),
+        )  # fmt: skip
 
     def _chat(self, raw: str, place: Place) -> list[tuple[str, str]] | None:
         """The messages of a chat that is written as JSON or YAML; None where the text is a text; [] where told."""
@@ -194,9 +210,9 @@ class Prompts:
             if text.startswith("- role:"):
                 value = self.files.parse(raw, place.file)
             else:
-                value = part_of_plain(json.loads(_BARE_DUMP.sub(r'\1"{{ \2 }}"', text), strict=False), place)
+                value = part_of_plain(json.loads(BARE_DUMP.sub(r'\1"{{ \2 }}"', text), strict=False), place)
         except (ValueError, RecursionError, SpecError):
-            return None
+            return self._no_chat(place, "it looks like a chat and cannot be read as one") if "role" in text else None
         entries = value.value if isinstance(value.value, list) else [value]
         messages: list[tuple[str, str]] = []
         for entry in entries:

@@ -139,14 +139,13 @@ def _tags(fields: Fields, losses: Losses) -> list[str]:
 
 def _requested(keys: dict[str, Any], request: RequestParts, fields: Fields, losses: Losses) -> None:
     schema, outputs = request.schema, fields.take("outputs")
-    strategy = request.strategy or "json_schema"
     if outputs is not None:
         made = as_object_schema(outputs, losses, "`outputs`") if _is_second(fields.part) else None
         if made is None:
             losses.harmless(outputs.at, "`outputs`", "describes answers in words; left out.", "Set `output.schema`.")
         schema = schema or made
     if schema is not None:
-        keys["output"] = {"schema": schema, "strategy": strategy}
+        keys["output"] = {"schema": schema, "strategy": "json_schema"}
     tools = fields.take("tools")
     keys["tools"] = request.tools or (read_tools_v2(tools, losses) if tools is not None else [])
     if request.tool_choice is not None and keys["tools"]:

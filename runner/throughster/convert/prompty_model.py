@@ -172,7 +172,7 @@ def _with_options(
     if options is None or not isinstance(options.value, dict):
         return entry, RequestParts()
     fields = Fields(options, losses, "options" if second else "parameters", "prompty")
-    request = read_request(fields, files, losses)
+    request = read_request(fields, files, losses, responses=entry.get("endpoint") == "responses")
     provider = PROVIDERS[entry["name"] if entry["name"] != "offline" else "openai"]
     dialect = DIALECTS[entry.get("endpoint", "chat/completions")]
     params: dict[str, Any] = {}
@@ -201,6 +201,8 @@ def _with_options(
                 )
     read(fields)
     fields.close({}, _OPTION_NAMES)
+    if request.body:
+        params["extra_body"] = request.body
     return ({**entry, "params": params} if params else entry), request
 
 

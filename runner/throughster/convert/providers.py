@@ -147,6 +147,14 @@ class Providers:
             asked.entry["label"] = label
         return replace(asked, entry=_ordered(self._without_secrets(asked.entry, part.at)))
 
+    def of_prompt(self, config: Part | None, asked: list[Asked]) -> Asked | None:
+        """What a prompt's own configuration adds to each provider that is asked it."""
+        if config is None or not isinstance(config.value, dict):
+            return None
+        kind = "responses" if all(one.entry.get("endpoint") == RESPONSES for one in asked) else "chat"
+        written = {"id": Part(f"openai:{kind}:any", config.place), "config": config}
+        return self.one(Part(written, config.place), is_judge=True)
+
     def _identified(self, written: str, place: Place, *, embeds: bool) -> dict[str, Any] | None:
         if written == "echo":
             todo = "Look at prompts with `throughster render`."
@@ -199,8 +207,10 @@ class Providers:
         self._keys(fields, entry["name"])
         attempts = fields.number("maxRetries")
         self._price(fields, entry)
-        request = read_request(fields, self.files, self.losses)
+        request = read_request(fields, self.files, self.losses, responses=entry.get("endpoint") == RESPONSES)
         params = self._params(fields, entry, config, sends_usual=not is_judge)
+        if request.body:
+            params["extra_body"] = {**request.body, **params.get("extra_body", {})}
         if params:
             entry["params"] = params
         return replace(asked, entry=entry, request=request, attempts=None if attempts is None else int(attempts) + 1)

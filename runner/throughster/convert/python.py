@@ -30,14 +30,17 @@ class Python:
         if isinstance(node, ast.Name) and node.id == "output":
             self.reads_json = self.reads_json or self._parsed
             return Term("output", "json") if self._parsed else Term("text", "text")
+        if isinstance(node, ast.List | ast.Tuple | ast.Set):
+            items = tuple(self.read(item, depth + 1).of("text") for item in node.elts)
+            return Term("", "texts", items=items)
         if isinstance(node, ast.BoolOp):
             word = "and" if isinstance(node.op, ast.And) else "or"
             self.is_delicate = self.is_delicate or word == "or"
-            terms = [self.read(value, depth + 1).of("boolean").code for value in node.values]
+            terms = [self.read(value, depth + 1).bare.code for value in node.values]
             return Term(f"({f' {word} '.join(terms)})", "boolean")
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             self.is_delicate = True
-            return Term(f"(not {self.read(node.operand, depth + 1).of('boolean').code})", "boolean")
+            return Term(f"(not {self.read(node.operand, depth + 1).bare.code})", "boolean")
         if isinstance(node, ast.Compare):
             return self._comparison(node, depth)
         if isinstance(node, ast.Call):
@@ -53,7 +56,7 @@ class Python:
             if isinstance(operator, ast.In | ast.NotIn):
                 word = "in" if isinstance(operator, ast.In) else "not in"
                 self.is_delicate = self.is_delicate or word == "not in"
-                parts.append(f"({left.of('text').code} {word} {right.of('text').code})")
+                parts.append(f"({left.of('text', 'json').code} {word} {_container(left, right)})")
             else:
                 sign = _PY_COMPARE.get(type(operator))
                 if sign is None:
@@ -79,7 +82,7 @@ class Python:
         if name in _PY_METHODS and not node.args:
             return Term(f"{term.of('text').code}.{name}()", "text")
         if name == "split" and not node.args:
-            return Term(f"{term.of('text').code}.split()", "list")
+            return Term(f"{term.of('text').code}.split()", "words")
         if len(node.args) == 1:
             return called(term, name, self.read(node.args[0], depth + 1))
         raise Unsure
@@ -95,6 +98,13 @@ class Python:
             return Term(f"(vars[{quoted_text(key)}] | string)", "text")
         term = self.read(owner, depth + 1).of("json")
         return Term(f"{term.code}[{_constant(key).of('text', 'number').code}]", "json")
+
+
+def _container(left: Term, right: Term) -> str:
+    if right.type == "texts":
+        return f"[{', '.join(item.code for item in right.items)}]"
+    left.of("text")
+    return right.of("text").code
 
 
 def _constant(value: object) -> Term:

@@ -22,10 +22,13 @@ _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True)
 class RequestParts:
-    """`schema` of the answers; `strategy`: how they are asked for; `tools` and `tool_choice` as a spec has them."""
+    """`schema` of the answers, and `tools` and `tool_choice`, as a spec has them.
+
+    `body`: fields that are sent as they are.
+    """
 
     schema: dict[str, Any] | None = None
-    strategy: str = "json_schema"
+    body: dict[str, Any] = field(default_factory=dict)
     tools: list[dict[str, Any]] = field(default_factory=list)
     tool_choice: Any = None
     stream: bool = False
@@ -33,22 +36,36 @@ class RequestParts:
     @property
     def is_parsed(self) -> bool:
         """Whether promptfoo parses the answer before it is checked."""
-        return self.schema is not None and self.strategy == "json_schema"
+        return self.schema is not None
+
+    @property
+    def tool_names(self) -> tuple[str, ...]:
+        return tuple(tool["name"] for tool in self.tools)
 
     @property
     def shared(self) -> tuple[Any, ...]:
         """What all providers of a spec have in common."""
-        return self.schema, self.strategy, self.tools, self.tool_choice, self.stream
+        return self.schema, self.tools, self.tool_choice, self.stream
+
+    def under(self, other: RequestParts) -> RequestParts:
+        """These parts where `other` says nothing."""
+        tools = (other.tools, other.tool_choice) if other.tools else (self.tools, self.tool_choice)
+        return RequestParts(
+            other.schema or self.schema, {**self.body, **other.body}, *tools, other.stream or self.stream
+        )
 
 
-def read_request(fields: Fields, files: Files, losses: Losses) -> RequestParts:
-    """Take `response_format`, `tools`, `tool_choice` and `stream` out of a provider's configuration."""
-    schema, strategy = _response_format(fields, files, losses)
+def read_request(fields: Fields, files: Files, losses: Losses, *, responses: bool = False) -> RequestParts:
+    """Take `response_format`, `tools`, `tool_choice` and `stream` out of a provider's configuration.
+
+    `responses`: they go to the Responses API.
+    """
+    schema, form = _response_format(fields, files, losses)
     tools = fields.take("tools")
     choice = fields.take("tool_choice")
     return RequestParts(
         schema,
-        strategy,
+        ({"text": {"format": form}} if responses else {"response_format": form}) if form else {},
         read_tools(tools, files, losses) if tools is not None else [],
         _tool_choice(choice, losses) if choice is not None and tools is not None else None,
         stream=bool(fields.flag("stream")),
@@ -68,23 +85,35 @@ def _loaded(part: Part, files: Files, losses: Losses, what: str) -> Part | None:
     return None
 
 
-def _response_format(fields: Fields, files: Files, losses: Losses) -> tuple[dict[str, Any] | None, str]:
+def _response_format(fields: Fields, files: Files, losses: Losses) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """(schema of the answers, what is sent as it is)."""
     part = fields.take("response_format")
     what = "`config.response_format`"
     found = _loaded(part, files, losses, what) if part is not None else None
     if part is None or found is None:
-        return None, ""
+        return None, {}
     kind = found.get("type")
     name = kind.text() if kind is not None else ""
     if name == "json_object":
-        return {"type": "object"}, "json_object"
+        return None, {"type": "json_object"}
     if name == "text":
-        return None, ""
+        return None, {}
     inner = found.get("json_schema", "schema") or found.get("schema")
     if name != "json_schema" or inner is None:
         losses.changes(part.at, what, "is none of `text`, `json_object` and `json_schema` with a schema; left out.")
-        return None, ""
-    return as_schema(inner, files, losses, what), "json_schema"
+        return None, {}
+    _tell_form(found, part, losses)
+    return as_schema(inner, files, losses, what), {}
+
+
+def _tell_form(found: Part, part: Part, losses: Losses) -> None:
+    what = "`config.response_format`"
+    strict, name = found.get("json_schema", "strict") or found.get("strict"), found.get("json_schema", "name")
+    if strict is None or strict.value is not True:
+        why = "an answer that does not fit the schema has failed here; there it is taken as it is."
+        losses.changes(part.at, what, why, "Set `strict: true`, so that the service holds its answers to the schema.")
+    if name is not None:
+        losses.harmless(name.at, "`json_schema.name`", "schemas are sent with the name `answer`.")
 
 
 def read_tools(part: Part, files: Files, losses: Losses) -> list[dict[str, Any]]:

@@ -14,8 +14,10 @@ from throughster.convert.files import Files
 from throughster.convert.graders import short
 from throughster.convert.losses import Losses, Place, quoted
 from throughster.convert.parts import Part
+from throughster.convert.printed import is_printed, printed
 from throughster.convert.prompts import Prompt
-from throughster.convert.providers import Asked, Providers
+from throughster.convert.providers import Asked
+from throughster.convert.requests import RequestParts
 from throughster.convert.reusing import named_from, same_table
 from throughster.convert.templates import translate_template
 from throughster.prompts.template import compile_template
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["Defaults", "Suite", "SuiteWriter", "of_prompt"]
+__all__ = ["Defaults", "Suite", "SuiteWriter", "of_prompt", "request_of"]
 
 _MOST_INLINE = 60
 _LONGEST_INLINE = 30_000
@@ -97,19 +99,22 @@ class SuiteWriter:
     def _spec(self, prompt: Prompt, asked: list[Asked]) -> tuple[dict[str, Any], dict[str, Any]]:
         source = self._source
         chosen = [
-            one for one in source.cases if one.prompts is None or any(_fits(n, prompt.names) for n in one.prompts)
+            self._filled(one, prompt)
+            for one in source.cases
+            if one.prompts is None or any(_fits(n, prompt.names) for n in one.prompts)
         ]
+        defaults = replace(source.defaults, vars=printed(source.defaults.vars, prompt.texts))
         data: dict[str, Any] = {"version": 1, **source.keys}
-        entries = [short(self._with_config(one.entry, prompt)) for one in asked]
+        entries = [short(_with_config(one.entry, prompt)) for one in asked]
         data |= {"provider": entries[0]} if len(entries) == 1 else {"providers": entries}
         data["prompt"] = self._with_affixes(prompt, chosen)
-        data |= _request(asked[0])
+        data |= _request(request_of(asked[0], prompt))
         attempts = {one.attempts for one in asked if one.attempts}
         if attempts:
             data["retry"] = {"max_attempts": max(attempts)}
         if source.grader is not None:
             data["grader"] = {"provider": source.grader}
-        data |= self._rows(chosen)
+        data |= self._rows(chosen, defaults)
         needs = dict.fromkeys(prompt.env, "text")
         for name in prompt.env:
             what = {"description": f"In promptfoo it was env.{name}. Give it with --var {name}=..."}
@@ -118,15 +123,6 @@ class SuiteWriter:
             self._losses.changes(prompt.place, f"`env.{name}`", why, f"Run with --var {name}=...")
         self._undefined(prompt, data, chosen, set(needs))
         return data, needs
-
-    def _with_config(self, entry: dict[str, Any], prompt: Prompt) -> dict[str, Any]:
-        if prompt.config is None or not isinstance(prompt.config.value, dict):
-            return entry
-        providers = Providers(self._files, self._losses)
-        written = Part({"id": Part("openai:chat:any", prompt.place), "config": prompt.config}, prompt.place)
-        found = providers.one(written, is_judge=True)
-        params = found.entry.get("params", {}) if found is not None else {}
-        return {**entry, "params": {**entry.get("params", {}), **params}} if params else entry
 
     def _with_affixes(self, prompt: Prompt, cases: list[Case]) -> Any:
         """The prompt with what goes before and behind it in every test."""
@@ -141,9 +137,31 @@ class SuiteWriter:
         (prefix, suffix) = next(iter(pairs))
         return f"{translate_template(prefix).text}{prompt.body}{translate_template(suffix).text}"
 
-    def _rows(self, cases: list[Case]) -> dict[str, Any]:
+    def _filled(self, case: Case, prompt: Prompt) -> Case:
+        """A test with its variables as this prompt prints them, and its turns of the chat."""
+        values = dict(case.vars)
+        for name in prompt.loaded & values.keys():
+            try:
+                values[name] = json.loads(values[name]) if isinstance(values[name], str) else values[name]
+            except ValueError:
+                self._losses.changes(case.place, f"`vars.{name}`", "is not JSON, which `load` in the prompt needs.")
+        values = printed(values, prompt.texts)
+        for name, value in values.items():
+            if isinstance(value, dict | list) and is_printed(name, prompt.texts):
+                why = "is printed as JSON here; promptfoo prints `[object Object]`, or a list without brackets."
+                self._losses.once(case.place, "changes", f"`vars.{name}`", why, "Print its parts, or use `| tojson`.")
+        if prompt.turns is None:
+            return replace(case, vars=values)
+        try:
+            turns = prompt.turns.of({**self._source.defaults.vars, **values})
+        except ValueError as problem:
+            why = f"the turns of the chat cannot be filled in: {problem}; it has none."
+            self._losses.changes(case.place, "test", why)
+            turns = []
+        return replace(case, vars=values, messages=tuple(turns))
+
+    def _rows(self, cases: list[Case], defaults: Defaults) -> dict[str, Any]:
         """`tests`, `default_test`, `vars` and `data` of a spec."""
-        defaults = self._source.defaults
         inlines = any(not case.takes_defaults for case in cases)
         checked: list[Case] = []
         unchecked: list[Case] = []
@@ -172,6 +190,9 @@ class SuiteWriter:
     def _tell_unchecked(self, cases: list[Case], some_are_checked: bool) -> None:
         told: dict[tuple[str, bool], list[Case]] = {}
         for case in cases:
+            if case.messages:
+                why = "a row of `data` has no turns of its own; those of its chat are left out."
+                told.setdefault((why, True), []).append(case)
             lost = case.lost or (case.takes_defaults and self._source.defaults.lost)
             if lost or case.checks:
                 why = "none of its checks could be carried" if lost else "its checks have no weight"
@@ -256,12 +277,22 @@ def _used(prompt: Prompt, losses: Losses) -> list[str]:
     return list(names)
 
 
-def _request(asked: Asked) -> dict[str, Any]:
-    request = asked.request
+def request_of(asked: Asked, prompt: Prompt) -> RequestParts:
+    """What is sent beside the prompt: a prompt's own configuration goes before its provider's."""
+    return asked.request if prompt.own is None else asked.request.under(prompt.own.request)
+
+
+def _with_config(entry: dict[str, Any], prompt: Prompt) -> dict[str, Any]:
+    params = prompt.own.entry.get("params", {}) if prompt.own is not None else {}
+    return {**entry, "params": {**entry.get("params", {}), **params}} if params else entry
+
+
+def _request(request: RequestParts) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if request.schema is not None:
-        found["output"] = {"schema": request.schema, "strategy": request.strategy, "max_attempts": 1}
+        found["output"] = {"schema": request.schema, "strategy": "json_schema", "max_attempts": 1}
     if request.tools:
+        found.setdefault("output", {"max_attempts": 1})  # promptfoo takes the calls as they come
         found["tools"] = request.tools
         found["tool_choice"] = request.tool_choice
     if request.stream:

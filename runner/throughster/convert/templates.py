@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from throughster.prompts.filters import filters as jinja_filters
 
-__all__ = ["Translated", "has_template", "translate_template"]
+__all__ = ["Translated", "has_template", "is_always_loaded", "translate_template"]
 
 _FILTERS = frozenset(jinja_filters())
 _BLOCK = re.compile(r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
@@ -30,6 +30,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
 """In an expression, outside texts in quotes. Each is exact, but for the white space that `dump` leaves out."""
 
 _TAG_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = ((re.compile(r"^(\{%-?\s*)elseif\b"), r"\1elif"),)
+_LOAD = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\s*\|\s*load\b(?:\s*\(\s*\))?")
 _ENV = re.compile(r"(?<![\w.])env\.([A-Za-z_]\w*)|(?<![\w.])env\[\s*$")
 
 _UNKNOWN: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -44,10 +45,14 @@ _UNKNOWN: tuple[tuple[re.Pattern[str], str], ...] = (
 
 @dataclass
 class Translated:
-    """`text` in Jinja2. `env`: variables of the environment that it read; `unknown`: what has no counterpart."""
+    """`text` in Jinja2. `env`: variables of the environment that it read; `unknown`: what has no counterpart.
+
+    `loaded`: variables that it parses as JSON with `load`, where whoever asks for them may give them parsed.
+    """
 
     text: str
     env: list[str] = field(default_factory=list)
+    loaded: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
 
@@ -56,16 +61,16 @@ def has_template(text: str) -> bool:
     return "{{" in text or "{%" in text or "{#" in text
 
 
-def translate_template(text: str, filters: frozenset[str] = frozenset()) -> Translated:
-    """`filters`: filters of the user's own, which are programs."""
+def translate_template(text: str, filters: frozenset[str] = frozenset(), *, loads: bool = False) -> Translated:
+    """`filters`: filters of the user's own, which are programs. `loads`: see `Translated.loaded`."""
     found = Translated(text)
     if not has_template(text):
         return found
-    found.text = _BLOCK.sub(lambda match: _block(match[0], found, filters), text)
+    found.text = _BLOCK.sub(lambda match: _block(match[0], found, filters, loads=loads), text)
     return found
 
 
-def _block(block: str, found: Translated, filters: frozenset[str]) -> str:
+def _block(block: str, found: Translated, filters: frozenset[str], *, loads: bool) -> str:
     if block.startswith("{#") or re.match(r"\{%-?\s*raw\b", block):
         return block
     strings: list[str] = []
@@ -76,6 +81,9 @@ def _block(block: str, found: Translated, filters: frozenset[str]) -> str:
 
     code = _STRING.sub(hide, block)
     code = re.sub(r"(?<![\w.])env\[(\x00\d+\x00)\]", lambda match: _named_env(match, strings), code)
+    if loads:
+        found.loaded += _LOAD.findall(code)
+        code = _LOAD.sub(r"\1", code)
     for pattern, words in _UNKNOWN:
         found.unknown += [words.format(match[1]) for match in pattern.finditer(code)]
     for name in re.findall(r"\|\s*([A-Za-z_]\w*)", code):
@@ -87,6 +95,13 @@ def _block(block: str, found: Translated, filters: frozenset[str]) -> str:
         code = pattern.sub(replacement, code)
     code = _ENV.sub(lambda match: _env(match, found), code)
     return re.sub("\x00(\\d+)\x00", lambda match: strings[int(match[1])], code)
+
+
+def is_always_loaded(name: str, text: str) -> bool:
+    """Whether each use of a variable in a template goes through `load`."""
+    blocks = [block for block in _BLOCK.findall(text) if not block.startswith("{#")]
+    uses = sum(len(re.findall(rf"(?<![\w.]){re.escape(name)}\b", block)) for block in blocks)
+    return uses == sum(_LOAD.findall(block).count(name) for block in blocks)
 
 
 def _named_env(match: re.Match[str], strings: list[str]) -> str:
