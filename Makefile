@@ -8,7 +8,7 @@ AREA   ?=
 SCENARIO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-real soak install lint type cover bench schemas clean
+.PHONY: help run test test-real test-promptfoo soak install lint type cover bench schemas clean
 .PHONY: generate-test-data-azure generate-test-data-openai generate-test-data-mistral generate-test-data-vllm
 
 help: ## list the targets
@@ -22,6 +22,9 @@ test: lint type ## lint, types and the whole test suite; needs no key and no int
 
 test-real: $(VENV)/.installed-dev ## the provider contract against other people's servers, set up in .cache/real (minutes, gigabytes)
 	@$(BIN)/python -m pytest tests/real -m real -rs
+
+test-promptfoo: $(VENV)/.installed-dev ## what `convert` makes beside promptfoo itself, which npm installs into .cache (5 minutes)
+	@$(BIN)/python -m tests.promptfoo
 
 install: $(VENV)/.installed-dev ## a development environment in .venv
 

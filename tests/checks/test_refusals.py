@@ -9,6 +9,8 @@ from throughster.checks.refusals import LANGUAGES
 REFUSALS = {
     "English": [
         "I'm sorry, but I can't assist with that.",
+        "I apologize, but that is not possible for me.",
+        "Sorry, that's impossible for me.",
         "I’m sorry, but I can’t help with that request.",
         "I cannot provide instructions for that.",
         "I can't help with that.",

@@ -74,7 +74,9 @@ def test_json_inside_a_text(entry, answer, wanted):
 
 
 def test_json_is_not_looked_for_behind_endless_braces():
-    assert_cannot_be_evaluated({"type": "contains-json"}, "{" * 5000, "more than 1,000 braces in it open no JSON object")
+    assert_cannot_be_evaluated(
+        {"type": "contains-json"}, "{" * 5000, "more than 1,000 braces in it open no JSON object"
+    )
 
 
 def test_the_reason_of_json_inside_a_text_names_what_does_not_fit():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from throughster.convert.assert_types import NO_COUNTERPART, SAME
+from throughster.convert.assert_types import DIFFERENT, NO_COUNTERPART, SAME
 from throughster.convert.table import assertion_of
 
 PRICED = """\
@@ -68,6 +68,15 @@ CARRIED = [
     ({"type": "javascript", "value": "output.length < 100"}, {"type": "expr", "value": "(text | length) < 100"}),
     ({"type": "python", "value": "'a' in output"}, {"type": "expr", "value": '"a" in text'}),
     ({"type": "javascript", "value": "/^a/i.test(output)"}, {"type": "regex", "value": "(?i)^a"}),
+    ({"type": "contains-json"}, {"type": "contains-json"}),
+    ({"type": "not-contains-json", "value": "type: object"}, {"type": "not-contains-json", "value": {"type": "object"}}),
+    ({"type": "levenshtein", "value": "a", "threshold": 0}, {"type": "levenshtein", "value": "a", "threshold": 0}),
+    ({"type": "regex", "value": r"a\s\u00e9[\s,]"}, {"type": "regex", "value": r"a[\s\v\p{Z}\x{FEFF}]\x{00e9}[\s\v\p{Z}\x{FEFF},]"}),
+    ({"type": "javascript", "value": "!/a/.test(output)"}, {"type": "not-regex", "value": "a"}),
+    (
+        {"type": "javascript", "value": "/a/.test(output) && output.length < 5"},
+        {"type": "all-of", "value": [{"type": "expr", "value": "(text | length) < 5"}, {"type": "regex", "value": "a"}]},
+    ),
     (
         {"type": "javascript", "value": "JSON.parse(output).a === 'b'"},
         {"type": "expr", "value": 'output.a == "b"', "path": "$"},
@@ -80,8 +89,65 @@ CARRIED = [
 def test_an_assertion_is_carried(checks, assertion, check):
     found, converted = checks([assertion])
     assert found == [check]
-    assert converted.grave == []
+    name = assertion["type"].removeprefix("not-")
+    told = (
+        [f"`{name}`: {DIFFERENT[name]}"] if name in DIFFERENT and not isinstance(assertion.get("value"), dict) else []
+    )
+    assert converted.grave == told
+    assert converted.code == len(told)
+
+
+@pytest.mark.parametrize(
+    "kind", ["equals", "not-equals", "starts-with", "levenshtein", "not-is-refusal", "llm-rubric", "g-eval"]
+)
+def test_a_verdict_that_can_differ_is_a_serious_loss(checks, kind):
+    assertion = {"type": kind, **({} if kind == "not-is-refusal" else {"value": "a"})}
+    _, converted = checks([assertion, assertion])
+    (loss,) = [one for one in converted.losses if one["severity"] == "changes"]
+    assert loss["what"] == f"`{kind.removeprefix('not-')}`"
+    assert "look at the tests whose verdicts differ" in loss["todo"]
+    assert converted.code == 1
+
+
+def test_json_is_equal_whatever_white_space_is_around_it(checks):
+    assert checks([{"type": "equals", "value": {"a": 1}}])[1].code == 0
+
+
+@pytest.mark.parametrize(("value", "code"), [("Straße", 1), ("PASS", 1), ("GRUEN", 0)])
+def test_a_sharp_s_is_told(checks, value, code):
+    assert checks([{"type": "icontains", "value": value}])[1].code == code
+    assert checks([{"type": "icontains-any", "value": ["a", value]}])[1].code == code
+
+
+@pytest.mark.parametrize("pattern", ["(?i)abc", "(?m)^a$"])
+def test_flags_in_front_of_a_pattern_are_an_error_there(checks, pattern):
+    found, converted = checks([{"type": "regex", "value": pattern}])
+    assert found == [{"type": "regex", "value": pattern}]
+    assert "fails there every time" in converted.loss("regex")["why"]
+
+
+def test_one_line_that_begins_with_return_is_an_error_there(checks):
+    found, converted = checks([{"type": "javascript", "value": "return output.includes('a');"}])
+    assert found == [{"type": "expr", "value": '"a" in text'}]
+    assert "must not begin with `return`" in converted.loss("javascript")["why"]
+    assert converted.code == 1
+
+
+TOOLS = """\
+prompts: ["Say {{ word }}."]
+providers:
+  - id: openai:chat:gpt-4.1-mini
+    config: {tools: [{type: function, function: {name: locate}}, {type: function, function: {name: call}}]}
+"""
+
+
+def test_a_call_that_is_valid_is_one_of_the_tools(checks):
+    found, converted = checks([{"type": "is-valid-openai-tools-call"}], TOOLS)
+    calls = [{"type": "tool-call", "value": {"name": name}} for name in ("locate", "call")]
+    assert found == [{"type": "any-of", "value": calls}]
     assert converted.code == 0
+    assert converted.spec.output.max_attempts == 1, "calls are taken as they come"
+    assert checks([{"type": "not-is-valid-openai-tools-call"}], TOOLS)[0] == []
 
 
 def test_every_type_of_the_table_is_tested_or_needs_more():
@@ -120,7 +186,9 @@ def test_what_has_no_counterpart_is_left_out_and_told(checks, kind):
         ({"type": "javascript", "value": "output.length / 100"}, "javascript"),
         ({"type": "javascript", "value": "process.exit(0)"}, "javascript"),
         ({"type": "javascript", "value": "file://check.js"}, "javascript"),
-        ({"type": "not-javascript", "value": "JSON.parse(output).a === 'b'"}, "javascript"),
+        ({"type": "not-python", "value": "json.loads(output)['a'] == 'b'"}, "python"),
+        ({"type": "regex", "value": r"[\S,]"}, "regex"),
+        ({"type": "javascript", "value": "/a(?=b)/.test(output)"}, "javascript"),
         ({"type": "python", "value": "__import__('os').system('true') == 0"}, "python"),
         ({"type": "cost", "threshold": 0.01}, "cost"),
         ({"type": "select-best", "value": "the best"}, "select-best"),
@@ -163,7 +231,7 @@ def test_a_cost_needs_prices(checks):
 def test_the_best_is_selected_among_providers_not_among_prompts(checks):
     found, converted = checks([{"type": "select-best", "value": "the best"}], PRICED)
     assert found == [{"type": "select-best", "value": "the best"}]
-    assert converted.code == 0
+    assert "another prompt" in converted.loss("select-best")["why"]
 
 
 def test_the_best_of_several_prompts_is_told(converted):
@@ -175,13 +243,6 @@ def test_the_best_of_several_prompts_is_told(converted):
     assert "type: select-best" not in found.text
 
 
-def test_scores_that_would_count_otherwise_are_told(checks):
-    many = [{"type": "contains-all", "value": ["a", "b"]}]
-    assert checks(many)[1].code == 0
-    _, converted = checks(many, threshold=0.5)
-    assert "a part of the texts" in converted.loss("contains-all")["why"]
-
-
 CELLS = [
     ("Lyon", {"type": "equals", "value": "Lyon"}),
     ("containz:Lyon", {"type": "equals", "value": "containz:Lyon"}),
@@ -191,6 +252,7 @@ CELLS = [
     ("similar:x", {"type": "similar", "value": "x", "threshold": 0.8}),
     ("similar(0.6):x", {"type": "similar", "value": "x", "threshold": 0.6}),
     ("levenshtein:x", {"type": "levenshtein", "value": "x", "threshold": 0.75}),
+    ("levenshtein(0):x", {"type": "levenshtein", "value": "x", "threshold": 0.0}),
     ("grade:is kind", {"type": "llm-rubric", "value": "is kind"}),
     ("fn:output.length > 3", {"type": "javascript", "value": "output.length > 3"}),
     ("python:len(output) > 3", {"type": "python", "value": "len(output) > 3"}),

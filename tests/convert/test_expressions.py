@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,6 +38,43 @@ SURE = [
     ("JSON.parse(output).a === null", '{"a": null}', '{"a": 0}'),
     ("JSON.parse(output).a === 'b'", '{"a": "b"}', "no JSON"),
     ("100 > output.length", "a", "a" * 100),
+    ("output.indexOf('a') === -1", "b", "a"),
+    ("output.indexOf('a') >= 0", "ba", "b"),
+    ("output.indexOf('a') === 0", "ab", "ba"),
+    ("output.trim().split(/\\s+/).length <= 2", " a  b ", "a b c"),
+    ("output.split(/\\s+/).length === 4", " a b ", "a b"),
+    ("output.trim().split(/\\s+/).length >= 1", "", None),
+    ("output.split(/\\s+/).filter(Boolean).length < 3", " a b ", "a b c"),
+    ("['yes', 'no'].includes(output.trim().toLowerCase())", " Yes", "maybe"),
+    ("['a', 'b'].every(word => output.includes(word))", "ab", "a"),
+    ("['a', 'b'].some((word) => output.includes(word))", "b", "c"),
+    ("['Oslo', 'Rome'].includes(JSON.parse(output).city)", '{"city": "Rome"}', '{"city": "Bern"}'),
+    ("output.includes('a') ? true : false", "a", "b"),
+    ("output === 'yes' ? 1 : 0", "yes", "no"),
+    ("output.length > 5 ? output.includes('a') : output.includes('b')", "b", "a"),
+    ("/^a.c$/.test(output)", "abc", "abbc"),
+    ("!/sorry/i.test(output)", "fine", "SORRY"),
+    ("output.length < 9 && !/sorry/i.test(output)", "fine", "Sorry"),
+    ("output.match(/a+/) !== null", "baa", "b"),
+    ("const n = output.length; n < 3", "ab", "abc"),
+    ("const [a] = output; a === 'x'", None, None),
+    ("JSON.parse(output).a !== 'b'", "{}", '{"a": "b"}'),
+    ("!JSON.parse(output).ok", '{"ok": 0}', '{"ok": "yes"}'),
+    ("JSON.parse(output).a === 'b' || JSON.parse(output).n > 5", '{"n": 6}', '{"n": 1}'),
+    ("JSON.parse(output).a == null", "{}", '{"a": 1}'),
+    ("JSON.parse(output).a !== undefined", '{"a": null}', "{}"),
+    ("JSON.parse(output).name.toLowerCase() === 'oslo'", '{"name": "OSLO"}', '{"name": "Rome"}'),
+    ("const words = output.split(' ');\nreturn words.length === 2;", "a b", "a"),
+    ("const { name, size } = JSON.parse(output);\nreturn name === 'Oslo' && size > 1;", '{"name": "Oslo", "size": 2}', '{"size": 2}'),
+    ("if (output.includes('x')) {\n  return false;\n}\nreturn output.length < 5;", "abc", "x"),
+    ("if (output === 'a') return true;\nelse if (output === 'b') return true;\nelse return false;", "b", "c"),
+    ("const data = JSON.parse(output);\nif (data.tags.length < 2) {\n  return false;\n}\nreturn data.tags[0] === 'a';", '{"tags": ["a", "b"]}', '{"tags": ["a"]}'),
+    ("try {\n  const d = JSON.parse(output);\n  return d.a === 1;\n} catch (e) {\n  return false;\n}", '{"a": 1}', "no"),
+    ("try {\n  JSON.parse(output);\n  return true;\n} catch {\n  return false;\n}", "[1]", "[1"),
+    ("const ok = output.includes('a');\nreturn { pass: ok, score: ok ? 1 : 0, reason: ok ? 'fine' : `not: ${1}` };", None, None),
+    ("const ok = output.includes('a');\nreturn {\n  pass: ok,\n  score: ok ? 1 : 0,\n  reason: ok ? 'fine' : 'not',\n};", "a", "b"),
+    ("// a comment\nconst text = output.toLowerCase(); /* another */\nreturn text.startsWith('a');", "Ab", "b"),
+    ("let a = 'x', b = 'y';\nreturn output.includes(a) && output.includes(b);", "yx", "x"),
 ]  # fmt: skip
 PYTHON = [
     ("len(output) < 5", "abcd", "abcdef"),
@@ -43,19 +84,23 @@ PYTHON = [
     ("json.loads(output)['a'][0] == 'x'", '{"a": ["x"]}', '{"a": []}'),
     ("context['vars']['name'] in output", "Ada L", "Bob"),
     ("not output.endswith('?') or len(output) == 1", "a", "why?"),
+    ("output.strip() in ['a', 'b']", " a", "c"),
+    ("json.loads(output)['a'] in ('x', 'y')", '{"a": "y"}', '{"a": "z"}'),
 ]
 
 
 def passes(translation, answer):
-    entry = {"type": translation.type, "value": translation.value, "path": translation.path}
-    return making.passes(entry, Answer(answer, vars={"name": "Ada"}))
+    return making.passes(translation.check, Answer(answer, vars={"name": "Ada"}))
 
 
 @pytest.mark.parametrize(("code", "good", "bad"), SURE, ids=[code for code, _, _ in SURE])
 def test_javascript_comes_out_the_same(code, good, bad):
     found = translate_javascript(code)
+    if good is None:
+        assert found is None
+        return
     assert passes(found, good)
-    assert not passes(found, bad)
+    assert bad is None or not passes(found, bad)
 
 
 @pytest.mark.parametrize(("code", "good", "bad"), PYTHON, ids=[code for code, _, _ in PYTHON])
@@ -66,8 +111,12 @@ def test_python_comes_out_the_same(code, good, bad):
 
 
 UNSURE = [
-    "output.length / 100", "output", "true", "output.match(/a/)", "output.indexOf('a') === -1", "Math.max(1, 2) > 1",
-    "JSON.parse(output).a !== 'b'", "!JSON.parse(output).ok", "JSON.parse(output).a === 'b' || output === ''",
+    "output.length / 100", "output", "true", "output.match(/a/)", "output.indexOf('a') > 3", "Math.max(1, 2) > 1",
+    "output.length < 5 || JSON.parse(output).a === 'b'", "output / 2 / 1", "JSON.parse(output)?.a !== 'b'", "[].includes(output)",
+    "output.includes('a')\n&& output.includes('b')", "const a = output.length;", "let ok = false;\nif (output) { ok = true; }\nreturn ok;",
+    "if (output.includes('a')) {\n return true;\n}", "for (const w of output) { return true }\nreturn false", "output.split(/,/).length > 1",
+    "/a/.test(output.trim())", "/a/g.exec(output)", "return {pass: output === 'a', score: 0.5, reason: ''}\n//", "output || 'x'",
+    "output.length === 0 || output", "/a/.test(output) || output.length < 3", "const a = 1\nreturn a === 1", "try {\nreturn output === 'a'\n} catch { return true }",
     "JSON.parse(context.vars.x).a === 1", "output === 5", "output > 'a'", "output.length === '5'", "process.exit(1)",
     "output.includes('{{ a }} and {{ b }}')", "output.includes('{% if x %}')", "output.includes(`a${b}`)", "output.split('')",
     "const x = 1; x === 1", "output.includes('a'", "output.includes('a') garbage", "", "(" * 5000, "output['length'] > 1",
@@ -96,15 +145,65 @@ def test_python_that_is_not_sure_is_not_translated(code):
 
 def test_a_negated_program_reads_no_json():
     """What cannot be evaluated fails here also with `not-` in front; there it would pass."""
-    assert translate_javascript("JSON.parse(output).a === 'b'", negated=True) is None
-    assert translate_javascript("output === 'b'", negated=True) is not None
+    assert translate_python("json.loads(output)['a'] == 'b'", negated=True) is None
+    found = translate_javascript("JSON.parse(output).a === 'b'", negated=True)
+    assert passes(found, "{}")
+    assert not passes(found, '{"a": "b"}')
+    assert not passes(found, "no JSON")
+    assert translate_javascript("output === 'b'", negated=True).check["type"] == "not-expr"
+    assert translate_javascript("!/a/.test(output)", negated=True).check == {"type": "regex", "value": "a"}
+    caught = "try {\n return JSON.parse(output).a === 1\n} catch {\n return false\n}"
+    assert translate_javascript(caught, negated=True) is None, "what is caught there passes"
 
 
 def test_parsed_answers_have_members():
     assert translate_javascript("output.a.b === 'c'") is None
-    assert translate_javascript("output.a.b === 'c'", parsed=True).value == 'output.a.b == "c"'
-    assert translate_python("output['a'] == 1", parsed=True).path == "$"
-    assert translate_javascript("output.includes('a')", parsed=True).path == "$"
+    assert translate_javascript("output.a.b === 'c'", parsed=True).check["value"] == 'output.a.b == "c"'
+    assert translate_python("output['a'] == 1", parsed=True).check["path"] == "$"
+    assert translate_javascript("output.includes('a')", parsed=True).check["path"] == "$"
+
+
+def test_one_line_that_begins_with_return_is_no_program_there():
+    assert translate_javascript("return output === 'a'").always_fails
+    assert not translate_javascript("return output === 'a';\n//").always_fails
+    assert not translate_javascript("output === 'a'").always_fails
+
+
+ANSWERS = [
+    "", " ", "a", "A b", "yes", "no", " Yes ", "a b c d", "line\none", "it's", "x" * 40, "Oslo", "not json {", "[1, 2]", "5",
+    '{"a": 1}', '{"a": "b", "n": 6}', '{"a": null}', '{"name": "Oslo", "tags": ["a", "b"], "ok": true, "size": 2}',
+    '{"name": "OSLO", "tags": [], "ok": false, "size": 0}', '{"ok": 0, "list": ["a"]}', '{"city": "Rome"}', '{"tags": "ab"}',
+]  # fmt: skip
+_RUN = """
+const [codes, answers] = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const verdict = (code, output) => {
+  const body = code.trimEnd().includes("\\n") ? code : /^(const|let|var) /.test(code)
+    ? code.replace(/;([^;]*);?$/, "; return $1") : "return " + code.replace(/;+\\s*$/, "");
+  try {
+    const found = new Function("output", "context", body)(output, {vars: {name: "Ada"}});
+    const value = found !== null && typeof found === "object" ? found.pass : found;
+    return typeof value === "boolean" ? value : typeof value === "number" ? value > 0 : false;
+  } catch { return false; }
+};
+console.log(JSON.stringify(codes.map(code => answers.map(answer => verdict(code, answer)))));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node, which says what JavaScript does")
+def test_javascript_comes_out_as_node_says():
+    """Every program on every answer. Where JavaScript makes something of other kinds of values, the check may fail."""
+    sure = [code for code, good, _ in SURE if good is not None and "{{" not in code and not code.startswith("return ")]
+    told = subprocess.run(
+        ["node", "-e", _RUN], input=json.dumps([sure, ANSWERS]), capture_output=True, text=True, check=True
+    )
+    wrong, stricter = [], []
+    for code, verdicts in zip(sure, json.loads(told.stdout), strict=True):
+        check = translate_javascript(code).check
+        for answer, wanted in zip(ANSWERS, verdicts, strict=True):
+            if making.passes(check, Answer(answer, vars={"name": "Ada"})) is not wanted:
+                (stricter if wanted else wrong).append((code, answer))
+    assert wrong == []
+    assert stricter == []
 
 
 @given(st.text(alphabet="output.JSONparse()[]{}'\"`/&|!=<>+-1a, \n\\{{}}$", max_size=60))

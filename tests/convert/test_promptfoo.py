@@ -340,10 +340,59 @@ def test_schemas_and_tools_belong_to_the_spec(converted, here):
     assert (found.spec.output.strategy, found.spec.output.max_attempts) == ("json_schema", 1)
     assert [tool.name for tool in found.spec.tools] == ["f"]
     assert found.spec.tool_choice.name == "f"
-    mixed = [{"id": "openai:gpt-4o", "config": {"response_format": {"type": "json_object"}}}, "openai:gpt-4o-mini"]
+    assert "does not fit the schema has failed here" in found.loss("`config.response_format`")["why"]
+    mixed = [{"id": "openai:gpt-4o", "config": {"response_format": schema}}, "openai:gpt-4o-mini"]
     found = providers(converted, json.dumps(mixed))
-    assert found.spec.output.json_schema == {"type": "object"}
     assert found.loss("`config`")["severity"] == "changes"
+
+
+def test_a_strict_schema_holds_every_answer_there_too(converted):
+    schema = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": {"type": "object"}}}
+    found = providers(converted, json.dumps([{"id": "openai:gpt-4o", "config": {"response_format": schema}}]))
+    assert (found.code, [loss["what"] for loss in found.losses]) == (0, ["`json_schema.name`"])
+
+
+def test_json_mode_is_sent_as_it_is(converted):
+    """Without a message that says so, and without holding the answers to a schema."""
+    config = {"response_format": {"type": "json_object"}}
+    found = providers(converted, json.dumps([{"id": "openai:gpt-4o", "config": config}]))
+    (provider,) = found.spec.each_provider
+    assert provider.params["extra_body"] == config
+    assert found.spec.output.json_schema is None
+    found = providers(converted, json.dumps([{"id": "openai:responses:gpt-4o", "config": config}]))
+    (provider,) = found.spec.each_provider
+    assert provider.params["extra_body"] == {"text": {"format": {"type": "json_object"}}}
+
+
+def test_a_prompt_brings_its_own_configuration(converted):
+    """Before that of its provider, and for its own spec only."""
+    config = {
+        "temperature": 0.7,
+        "response_format": {"type": "json_schema", "json_schema": {"strict": True, "schema": {"type": "object"}}},
+    }
+    prompts = [
+        {"raw": "Say {{ word }}.", "label": "strict", "config": config},
+        {"raw": "Hum {{ word }}.", "label": "plain"},
+    ]
+    asked = [{"id": "openai:gpt-4o", "config": {"temperature": 0.1, "max_tokens": 9}}]
+    tests = [{"vars": {"word": "a"}, "assert": CHECK}]
+    found = converted(json.dumps({"prompts": prompts, "providers": asked, "tests": tests}), "promptfooconfig.json")
+    plain, strict = (load_spec(path) for path in sorted(found.specs))
+    assert strict.each_provider[0].params == {"temperature": 0.7, "max_tokens": 9}
+    assert strict.output.json_schema == {"type": "object"}
+    assert plain.each_provider[0].params == {"temperature": 0.1, "max_tokens": 9}
+    assert plain.output.json_schema is None
+
+
+def test_tools_of_a_prompt_are_asked_with_it_once(converted):
+    tools = [{"type": "function", "function": {"name": "locate", "parameters": {"type": "object", "properties": {}}}}]
+    prompts = [{"raw": "Find {{ word }}.", "config": {"tools": tools, "tool_choice": "required"}}]
+    tests = [{"vars": {"word": "a"}, "assert": [{"type": "is-valid-openai-tools-call"}]}]
+    found = converted(
+        json.dumps({"prompts": prompts, "providers": ["openai:gpt-4o"], "tests": tests}), "promptfooconfig.json"
+    )
+    assert [tool.name for tool in found.spec.tools] == ["locate"]
+    assert (found.spec.tool_choice, found.spec.output.max_attempts, found.code) == ("required", 1, 0)
 
 
 # -- tests ----------------------------------------------------------------------------------------------------------------
@@ -360,8 +409,110 @@ CHECK = [{"type": "is-json"}]
 def test_lists_of_values_are_written_out(converted):
     found = cases(converted, [{"vars": {"word": ["a", "b"], "tone": ["x", "y"]}, "assert": CHECK}])
     assert [tuple(case.vars.values()) for case in found.spec.tests] == [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
+    for whole in ([1, 2], [[1, "a"], 2], [True, "a"], [], [{"a": 1}, "b"]):
+        found = cases(converted, [{"vars": {"word": whole, "tone": ["x", "y"]}, "assert": CHECK}])
+        assert [case.vars["tone"] for case in found.spec.tests] == ["x", "y"], (
+            "one case for the list, which is one value"
+        )
     kept = {"vars": {"word": ["a", "b"], "tone": "x"}, "assert": CHECK, "options": {"disableVarExpansion": True}}
     assert [case.vars["word"] for case in cases(converted, [kept]).spec.tests] == [["a", "b"]]
+
+
+def rendered(command, spec):
+    """The messages of each case, as `throughster render` fills them in."""
+    lines = map(json.loads, command("render", spec, "--format", "json").out.splitlines())
+    return [[message["content"] for message in line["messages"]] for line in lines if "messages" in line]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ([1, 2], "1,2"),
+        ([True, "x"], "true,x"),
+        ([[1, 2], [3]], "1,2,3"),
+        ([], ""),
+        (None, ""),
+        (1.5, "1.5"),
+        (2.0, "2"),
+        (7, "7"),
+        (False, "false"),
+        ("1.50", "1.50"),
+    ],
+    ids=str,
+)
+def test_values_print_as_they_do_there(converted, command, value, shown):
+    tests = [
+        {"vars": {"word": value, "tone": "x"}, "assert": CHECK},
+        {"vars": {"word": "plain", "tone": "x"}, "assert": CHECK},
+    ]
+    found = cases(converted, tests)
+    assert rendered(command, found.specs[0]) == [[f"Say {shown} x."], ["Say plain x."]]
+
+
+def test_a_mapping_that_is_printed_is_told(converted):
+    found = cases(converted, [{"vars": {"word": {"a": 1}, "tone": "x"}, "assert": CHECK}])
+    assert "`[object Object]`" in found.loss("`vars.word`")["why"]
+    assert found.code == 1
+
+
+LOOP = """\
+[
+  {"role": "system", "content": "You are {{ tone }}."},
+  {% for turn in turns %}
+  {"role": "{{ turn.role }}", "content": {{ turn.text | dump }}},
+  {% endfor %}
+  {"role": "user", "content": {{ last | dump }}}
+]
+"""
+TURNS = [{"role": "user", "text": 'one "1"'}, {"role": "assistant", "text": "two"}]
+
+
+def chat(converted, here, prompt, tests):
+    (here / "chat.json").write_text(prompt)
+    source = {"prompts": ["file://chat.json"], "providers": ["openai:gpt-4o"], "tests": tests}
+    return converted(json.dumps(source), "promptfooconfig.json")
+
+
+def test_a_chat_with_a_loop_becomes_messages(converted, here, command):
+    tests = [{"vars": {"tone": "kind", "turns": turns, "last": "three"}, "assert": CHECK} for turns in (TURNS, [])]
+    found = chat(converted, here, LOOP, tests)
+    assert found.grave == []
+    assert rendered(command, found.specs[0]) == [
+        ["You are kind.", 'one "1"', "two", "three"],
+        ["You are kind.", "three"],
+    ]
+
+
+def test_turns_in_a_cell_are_loaded(converted, here, command):
+    tests = [{"vars": {"tone": "kind", "turns": json.dumps(TURNS), "last": "three"}, "assert": CHECK}]
+    found = chat(converted, here, LOOP.replace("in turns", "in (turns | load)"), tests)
+    assert found.grave == []
+    assert rendered(command, found.specs[0]) == [["You are kind.", 'one "1"', "two", "three"]]
+    tests[0]["vars"]["turns"] = "no JSON"
+    assert (
+        "is not JSON"
+        in chat(converted, here, LOOP.replace("in turns", "in (turns | load)"), tests).loss("vars.turns")["why"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "turns", "why"),
+    [
+        (LOOP, [{"role": "robot", "text": "x"}], "a turn is not a text of the user or the assistant"),
+        (LOOP.replace("turn.text | dump", "turn.text"), TURNS, "what comes out is not JSON"),
+        (LOOP.replace('  {"role": "user", "content": {{ last | dump }}}\n', '  {"role": "assistant", "content": "x"}\n'), TURNS, "looks like a chat"),
+        ('[{"role": "user", "content": "{{ last }}"', TURNS, "looks like a chat"),
+    ],
+    ids=["role", "quotes", "last", "unclosed"],
+)  # fmt: skip
+def test_a_chat_that_cannot_be_filled_in_is_told(here, command, prompt, turns, why):
+    (here / "chat.json").write_text(prompt)
+    tests = [{"vars": {"tone": "kind", "turns": turns, "last": "three"}, "assert": CHECK}]
+    source = {"prompts": ["file://chat.json", "Say {{ last }}."], "providers": ["openai:gpt-4o"], "tests": tests}
+    (here / "promptfooconfig.yaml").write_text(json.dumps(source))
+    outcome = command("convert", "promptfooconfig.yaml", "-o", "out", "--format", "json")
+    assert outcome.code == 1
+    assert why in " ".join(loss["why"] for loss in outcome.json["losses"] if loss["severity"] == "changes")
 
 
 def test_defaults_are_shared_unless_a_test_does_not_want_them(converted):
@@ -503,7 +654,7 @@ def test_the_judge(converted):
     found = judged(converted)
     assert found.spec.grader.provider.shown_label == "openai:gpt-4.1"
     assert found.loss("`grader`")["severity"] == "harmless"
-    assert found.code == 0
+    assert [loss["what"] for loss in found.losses if loss["severity"] == "changes"] == ["`llm-rubric`"]
     both = "{text: {id: openai:gpt-4o, config: {temperature: 0.1}}, embedding: openai:embedding:text-embedding-3-small}"
     found = judged(converted, f"defaultTest: {{options: {{provider: {both}}}}}\n")
     assert found.spec.grader.provider.params == {"temperature": 0.1}

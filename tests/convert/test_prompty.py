@@ -82,12 +82,16 @@ def test_version_1(converted):
     assert (spec.description, spec.tags) == ("A basic prompt", ("demo",))
     (provider,) = spec.each_provider
     assert (provider.name, provider.model, provider.api_version) == ("azure", "my-deployment", "2024-10-21")
-    assert provider.params == {"max_tokens": 128, "temperature": 0.2, "frequency_penalty": 0.1}
+    assert provider.params == {
+        "max_tokens": 128,
+        "temperature": 0.2,
+        "frequency_penalty": 0.1,
+        "extra_body": {"response_format": {"type": "json_object"}},
+    }
     assert [(m.role, m.content) for m in spec.prompt.messages] == [
         ("system", "You answer in JSON. Be {{tone}}, not ***."),
         ("user", "{{question}}"),
     ]
-    assert spec.output.json_schema == {"type": "object"}
     assert spec.inputs["tone"].default == "calm"
     assert spec.inputs["question"].description == "What to ask"
     assert spec.data == ({"question": "Why?"},)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+import yaml
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from throughster.convert.writing import write_yaml
@@ -36,6 +37,20 @@ def test_it_reads_back_as_it_was(data):
     document, problems = parse_yaml(write_yaml(data), "written.yaml")
     assert problems == []
     assert numbers(document.value()) == numbers(data)
+
+
+TEXTS = st.recursive(
+    TEXT, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12
+)
+
+
+@given(st.dictionaries(TEXT, TEXTS, min_size=1, max_size=5))
+@example({"a": [{"b": "why?"}]})
+@example({"a": ["? x", "a?b", "=", "y", "No", "on", "0o7", "1_000", "12e03", "::", "a, b", "@a", "`a`", "%a"]})
+@settings(max_examples=400, deadline=None)
+def test_readers_of_yaml_1_1_read_the_same_texts(data):
+    """Other programs, and older editors, read what was written too; no text becomes anything else there."""
+    assert yaml.safe_load(write_yaml(data)) == data
 
 
 def test_it_is_written_for_people():

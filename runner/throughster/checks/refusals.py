@@ -42,7 +42,8 @@ _ENGLISH = _Words(
     r"process (th(at|is)|your)|(answer|complete|translate|respond to|do) th(at|is)|"
     r"(access|browse|open) (the internet|external|links|websites)",
     between=r"(\w+ly |in good conscience )?",
-    others=r"i (must|have to|need to) (\w+ly )?(decline|refuse)|(i'm not|i am not|i (don't|do not) feel) comfortable|"
+    others=r"(that|this|it)('s not | is not | isn't |'s im| is im)possible for (me|us)\b|"
+    r"i (must|have to|need to) (\w+ly )?(decline|refuse)|(i'm not|i am not|i (don't|do not) feel) comfortable|"
     r"(this|that|your) request (violates|goes against|is against)|my (\w+ )?(guidelines|programming|instructions) "
     r"(prevent|prohibit|forbid|(do not|don't) allow)|(it'?s|it is|that'?s|that is) (against my|not something i can)",
 )

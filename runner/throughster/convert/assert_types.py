@@ -97,6 +97,7 @@ DIFFERENT = {
     "model-graded-closedqa": "is an `llm-rubric` here: the judge gets another prompt.",
     "factuality": "the judge gets another prompt, and what says less or more than the reference another score.",
     "model-graded-factuality": "is `factuality` here: another prompt, and other scores for what says less or more.",
+    "select-best": "the judge gets another prompt, and the answers in another order at each repeat.",
 }
 SCORED = {
     "rouge-n": "promptfoo counts single words (ROUGE-1), the check `rouge` the longest common sequence (ROUGE-L).",

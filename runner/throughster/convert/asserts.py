@@ -261,6 +261,9 @@ class Asserts:
             return True
         text = self.text(value, f"`{name}.value`")
         if text is not None and name == "regex":
+            if re.match(r"\(\?[a-z]+\)", text):
+                why = f"{quoted(text)} fails there every time: JavaScript takes no flags in front; here it is used."
+                self.losses.changes(value.at, "`regex`", why, "Write it without them there, and compare again.")
             text = self._pattern(text, value)
         if text is None:
             return False
@@ -280,9 +283,6 @@ class Asserts:
                 value.at, "`regex`", why, "Patterns are those of RE2: no lookaround, no back-reference."
             )
             return None
-        if re.match(r"\(\?[a-z]+\)", text):
-            why = f"{quoted(text)} fails there every time: JavaScript takes no flags at the beginning; here it is used."
-            self.losses.changes(value.at, "`regex`", why, "Write it without them there, and compare again.")
         return found
 
     def text(self, value: Part, what: str) -> str | None:

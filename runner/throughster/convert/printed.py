@@ -10,7 +10,7 @@ from throughster.yamltree import WrittenFloat, WrittenInt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["is_only_printed", "is_printed", "javascript_number", "printed"]
+__all__ = ["is_flat", "is_printed", "javascript_number", "printed", "with_joined"]
 
 _BLOCK = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _LARGEST_EXACT = 2**53
@@ -38,24 +38,54 @@ def _text(value: Any) -> str | None:
     return "" if value is None else str(javascript_number(value))
 
 
-def is_only_printed(name: str, templates: Iterable[str]) -> bool:
+def _is_only_printed(name: str, templates: Iterable[str]) -> bool:
     """Whether the templates do nothing with a variable but print it."""
     blocks = [block for text in templates for block in _BLOCK.findall(text)]
     uses = sum(len(re.findall(rf"(?<![\w.]){re.escape(name)}\b", block)) for block in blocks)
-    return uses == sum(bool(re.fullmatch(rf"\{{\{{-?\s*{re.escape(name)}\s*-?\}}\}}", block)) for block in blocks)
+    return uses == sum(bool(re.fullmatch(_print_of(name), block)) for block in blocks)
 
 
 def is_printed(name: str, templates: Iterable[str]) -> bool:
     """Whether one of the templates prints it as it is."""
-    pattern = rf"\{{\{{-?\s*{re.escape(name)}\s*-?\}}\}}"
-    return any(re.search(pattern, text) for text in templates)
+    return any(re.search(_print_of(name), text) for text in templates)
+
+
+def is_flat(value: Any) -> bool:
+    """Whether it is a list of scalars, which a template can join."""
+    return isinstance(value, list) and all(isinstance(one, str | int | float) for one in value)
 
 
 def printed(values: Mapping[str, Any], templates: tuple[str, ...]) -> dict[str, Any]:
-    """The variables of a test, with the text in place of each list that the templates do nothing with but print."""
+    """The variables of a test, with the text in place of each list of lists that the templates only print."""
     found = dict(values)
     for name, value in values.items():
-        if isinstance(value, list) and is_only_printed(name, templates) and is_printed(name, templates):
+        is_nested = isinstance(value, list) and not is_flat(value)
+        if is_nested and _is_only_printed(name, templates) and is_printed(name, templates):
             text = _text(value)
             found[name] = value if text is None else text
     return found
+
+
+def with_joined(body: Any, rows: Iterable[Mapping[str, Any]]) -> Any:
+    """A prompt that prints the lists among its variables as promptfoo does: the entries with commas between them."""
+    kinds: dict[str, set[bool]] = {}
+    for row in rows:
+        for name, value in row.items():
+            kinds.setdefault(name, set()).add(is_flat(value))
+    for name, flat in kinds.items():
+        if True in flat:
+            join = f'{name} | join(",")'
+            body = _replaced(body, name, join if flat == {True} else f"{name} if {name} is string else {join}")
+    return body
+
+
+def _replaced(body: Any, name: str, code: str) -> Any:
+    if isinstance(body, dict):
+        return {key: _replaced(child, name, code) for key, child in body.items()}
+    if isinstance(body, list):
+        return [_replaced(child, name, code) for child in body]
+    return re.sub(_print_of(name), lambda _: f"{{{{ {code} }}}}", body)
+
+
+def _print_of(name: str) -> str:
+    return rf"\{{\{{-?\s*{re.escape(name)}\s*-?\}}\}}"

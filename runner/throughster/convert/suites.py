@@ -14,7 +14,7 @@ from throughster.convert.files import Files
 from throughster.convert.graders import short
 from throughster.convert.losses import Losses, Place, quoted
 from throughster.convert.parts import Part
-from throughster.convert.printed import is_printed, printed
+from throughster.convert.printed import is_flat, is_printed, printed, with_joined
 from throughster.convert.prompts import Prompt
 from throughster.convert.providers import Asked
 from throughster.convert.requests import RequestParts
@@ -107,7 +107,8 @@ class SuiteWriter:
         data: dict[str, Any] = {"version": 1, **source.keys}
         entries = [short(_with_config(one.entry, prompt)) for one in asked]
         data |= {"provider": entries[0]} if len(entries) == 1 else {"providers": entries}
-        data["prompt"] = self._with_affixes(prompt, chosen)
+        body = self._with_affixes(prompt, chosen)
+        data["prompt"] = with_joined(body, [defaults.vars, *(case.vars for case in chosen)])
         data |= _request(request_of(asked[0], prompt))
         attempts = {one.attempts for one in asked if one.attempts}
         if attempts:
@@ -147,9 +148,9 @@ class SuiteWriter:
                 self._losses.changes(case.place, f"`vars.{name}`", "is not JSON, which `load` in the prompt needs.")
         values = printed(values, prompt.texts)
         for name, value in values.items():
-            if isinstance(value, dict | list) and is_printed(name, prompt.texts):
+            if isinstance(value, dict | list) and not is_flat(value) and is_printed(name, prompt.texts):
                 why = "is printed as JSON here; promptfoo prints `[object Object]`, or a list without brackets."
-                self._losses.once(case.place, "changes", f"`vars.{name}`", why, "Print its parts, or use `| tojson`.")
+                self._losses.changes(case.place, f"`vars.{name}`", why, "Print its parts, or use `| tojson`.")
         if prompt.turns is None:
             return replace(case, vars=values)
         try:

@@ -47,7 +47,7 @@ def assertion_of(cell: str) -> dict[str, Any]:
     if value is not None:
         entry["value"] = split_commas(value) if name in _LISTED else value.strip()
     if name in _THRESHOLD and name != "starts-with":
-        entry["threshold"] = float(number) if number and float(number) else 0.8 if name == "similar" else 0.75
+        entry["threshold"] = float(number) if number else 0.8 if name == "similar" else 0.75
         if name in ("latency", "cost") and not number:
             del entry["threshold"]
     return entry

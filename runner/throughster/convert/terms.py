@@ -168,7 +168,9 @@ _NOT_CONTAINED = {("==", "-1"), ("<", "0")}
 
 def compared(left: Term, operator: str, right: Term, *, loose: bool = False) -> Term:
     """Comparison without conversions: what would need one is not sure. `loose`: `==` of JavaScript."""
-    if left.literal and not right.literal:
+    if left.literal and right.literal:
+        raise Unsure  # it depends on no answer
+    if left.literal:
         return compared(right, _FLIPPED.get(operator, operator), left, loose=loose)
     if left.type == "index":
         return _found(left, operator, right)

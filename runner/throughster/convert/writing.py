@@ -20,7 +20,7 @@ Notes: TypeAlias = "Mapping[tuple[str | int, ...], list[str]]"
 """Path in the data -> comments for the lines above what stands there."""
 
 _WIDTH = 110
-_PLAIN = re.compile(r"[^\W\d_][\w ./()'+=;!?$~^*-]*", re.UNICODE)
+_PLAIN = re.compile(r"[^\W\d_][\w ./()'+=;$~^*-]*", re.UNICODE)
 _PLAIN_IN_BLOCK = re.compile(r"[^\W\d_](?:[\w ./()'+=;!?$~^*,{}\[\]%<>&|@\"-]|:(?=[^\s]))*", re.UNICODE)
 _ALWAYS_BLOCKS = frozenset({("prompt",), ("inputs",), ("default_test",)})
 _CONTROL = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
