@@ -420,7 +420,7 @@ def test_lists_of_values_are_written_out(converted):
 
 def rendered(command, spec):
     """The messages of each case, as `throughster render` fills them in."""
-    lines = map(json.loads, command("render", spec, "--format", "json").out.splitlines())
+    lines = map(json.loads, command("render", spec, "--provider", "offline", "--format", "json").out.splitlines())
     return [[message["content"] for message in line["messages"]] for line in lines if "messages" in line]
 
 
@@ -444,9 +444,10 @@ def test_values_print_as_they_do_there(converted, command, value, shown):
     tests = [
         {"vars": {"word": value, "tone": "x"}, "assert": CHECK},
         {"vars": {"word": "plain", "tone": "x"}, "assert": CHECK},
+        {"vars": {"word": True, "tone": "x"}, "assert": CHECK},
     ]
     found = cases(converted, tests)
-    assert rendered(command, found.specs[0]) == [[f"Say {shown} x."], ["Say plain x."]]
+    assert rendered(command, found.specs[0]) == [[f"Say {shown} x."], ["Say plain x."], ["Say true x."]]
 
 
 def test_a_mapping_that_is_printed_is_told(converted):

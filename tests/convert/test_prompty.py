@@ -251,7 +251,7 @@ def test_a_run_of_prompt_flow(converted, here):
     assert found.code == 0
     assert found.spec.vars == {"tone": "loud"}
     assert found.spec.data == "run-data.yaml"
-    assert "question: One?" in found.text
+    assert '{question: "One?"}' in found.text
     assert "secret-value-123" not in found.text + json.dumps(found.losses)
     same = converted(RUN.replace("${data.q}", "${data.question}"), "run.yaml")
     (here / "data.jsonl").write_text('{"question": "One?"}\n')

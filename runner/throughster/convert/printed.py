@@ -75,7 +75,11 @@ def with_joined(body: Any, rows: Iterable[Mapping[str, Any]]) -> Any:
     for name, flat in kinds.items():
         if True in flat:
             join = f'{name} | join(",")'
-            body = _replaced(body, name, join if flat == {True} else f"{name} if {name} is string else {join}")
+            body = _replaced(
+                body,
+                name,
+                join if flat == {True} else f"{join} if {name} is sequence and {name} is not string else {name}",
+            )
     return body
 
 
