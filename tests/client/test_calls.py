@@ -173,8 +173,8 @@ def test_a_key_that_the_server_echoes_is_hidden(serving):
 def test_a_field_that_the_model_refuses_is_renamed_once_and_remembered(serving, caplog):
     refusal = {
         "error": {
-            "message": "Use 'max_tokens' instead.",
-            "param": "max_completion_tokens",
+            "message": "Use 'max_completion_tokens' instead.",
+            "param": "max_tokens",
             "code": "unsupported_parameter",
         }
     }
@@ -187,10 +187,10 @@ def test_a_field_that_the_model_refuses_is_renamed_once_and_remembered(serving, 
 
     asyncio.run(scenario())
     bodies = [body for _, _, body in handler.seen]
-    assert [body.get("max_completion_tokens") for body in bodies] == [5, None, None]
-    assert [body.get("max_tokens") for body in bodies] == [None, 5, 6]
+    assert [body.get("max_tokens") for body in bodies] == [5, None, None]
+    assert [body.get("max_completion_tokens") for body in bodies] == [None, 5, 6]
     assert [record.message for record in caplog.records] == [
-        "openai:m does not take `max_completion_tokens`; it is sent as `max_tokens`."
+        "openai:m does not take `max_tokens`; it is sent as `max_completion_tokens`."
     ]
 
 

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Learned"]
 
-_UNRECOGNIZED = re.compile(r"nrecognized request arguments? supplied: ([\w, ]+)")
+_NOUN = r"(?:argument|parameter|property|field|name|key|input|option)s?"
+_REFUSAL = re.compile(
+    r"nrecognized request arguments? supplied: ([\w, ]+)"
+    r"|extra_forbidden['\"], ?['\"]loc['\"]: ?[(\[]['\"]body['\"], ?['\"](\w+)"
+    r"|(\w+)['\"`]?[:\s]+extra inputs are not permitted"
+    r"|additional properties are not allowed \(?['\"`](\w+)"
+    rf"|(?:unsupported|unknown|unrecognized|unexpected)(?: \w+)? {_NOUN}(?: supplied| provided)?:? ?\(?['\"`](\w+)"
+    rf"|{_NOUN}:? ['\"`]?(\w+)['\"`]? (?:is|are) (?:un(?:supported|known|recognized|expected)|not \w+)"
+    r"|['\"`](\w+)['\"`] (?:is|are) (?:un(?:supported|known|recognized)|not (?:supported|recognized)|deprecated)",
+    re.IGNORECASE,
+)
+"""How services, servers and gateways say that they do not know a field, with its name."""
 
 _RENAMES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _MAY_BE_LEFT_OUT = frozenset({
@@ -89,6 +100,5 @@ def _refused_field(error: BadRequestError, fields: Mapping[str, Any]) -> str | N
     words = str(error)
     if error.param in fields and ("nsupported parameter" in words or "nsupported value" in words):
         return error.param  # the Responses API says so without a code
-    if named := _UNRECOGNIZED.search(words):
-        return next((name for name in re.split(r"[,\s]+", named[1]) if name in fields), None)
-    return None
+    named = (name for found in _REFUSAL.finditer(words) for name in re.split(r"[,\s]+", found[found.lastindex or 0]))
+    return next((name for name in named if name in fields), None)

@@ -61,6 +61,7 @@ class Sender:
         cache: Cache | None = None,
         canned: Answers | None = None,
     ) -> None:
+        provider = provider.at(address.api_base)
         self.provider = provider
         self.address = address
         self.retry = retry

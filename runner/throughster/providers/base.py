@@ -13,11 +13,13 @@ from throughster.errors import RequestError
 from throughster.names import did_you_mean
 from throughster.providers.failure import parse_error
 from throughster.providers.quota import OPENAI_HEADERS, QuotaHeaders, parse_quota
+from throughster.providers.ranges import check_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from throughster.errors import ProviderError
+    from throughster.providers.ranges import Range
     from throughster.types import Message, Quota
 
 __all__ = ["CHAT_FIELDS", "Provider"]
@@ -53,8 +55,14 @@ class Provider:
     request_id_headers: ClassVar[tuple[str, ...]] = ("x-request-id",)
     quota_headers: ClassVar[QuotaHeaders] = OPENAI_HEADERS
     starts_emulator: ClassVar[bool] = False
+    ranges: ClassVar[Mapping[str, Range]] = {}
+    """Values of sampling parameters where they are not what most services take."""
     version_path: ClassVar[str | None] = None
     """Where the server tells its version."""
+
+    def at(self, api_base: str) -> Provider:  # noqa: ARG002
+        """This provider as it is spoken to at this address."""
+        return self
 
     def url(self, api_base: str, path: str, *, model: str | None, api_version: str | None) -> str:  # noqa: ARG002
         """The address of `path` (`/chat/completions`, `/models`), without a query."""
@@ -86,6 +94,11 @@ class Provider:
             for name in names
             if name not in known and name != "extra_body"
         ]
+
+    def check_values(self, params: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+        """The sampling parameters whose values nobody takes, each with what is wrong with it and what to do."""
+        checked = ((name, *check_value(name, value, self.ranges)) for name, value in params.items())
+        return [(name, message, hint) for name, message, hint in checked if message]
 
     def build_fields(self, request: Mapping[str, Any], api_version: str | None = None) -> dict[str, Any]:
         """The wire fields of a request, messages left out. Raises RequestError on a field the provider does not take.

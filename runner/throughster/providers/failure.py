@@ -215,7 +215,7 @@ def read_body(body: bytes) -> Said:
     inner = value.get("error")
     if isinstance(inner, dict):
         return _said(inner)
-    if inner and isinstance(inner, str):
+    if inner and isinstance(inner, str | list):
         return _said({**value, "message": inner})
     return _said(value)
 

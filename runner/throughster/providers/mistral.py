@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from throughster.providers.base import CHAT_FIELDS, Provider
 from throughster.providers.quota import QuotaHeaders
+from throughster.providers.ranges import Range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ class Mistral(Provider):
         "top_prompt_logprobs",
     }  # fmt: skip
     endpoints = ("chat/completions",)
+    ranges: ClassVar[Mapping[str, Range]] = {"temperature": Range(0, 1.5)}
     quota_headers = QuotaHeaders(
         "x-ratelimit-limit-req-minute",
         "x-ratelimit-remaining-req-minute",
@@ -48,7 +50,10 @@ class Mistral(Provider):
         return False  # usage rides on the last chunk unasked; asking was answered with 422
 
     def build_messages(self, messages: Sequence[Message]) -> Sequence[Message]:
-        return [_message(message) for message in messages]
+        built = [_message(message) for message in messages]
+        if built and built[-1].get("role") == "assistant" and "tool_calls" not in built[-1]:
+            built[-1].setdefault("prefix", True)  # the beginning of the answer; without it the service refuses
+        return built
 
 
 def _message(message: Message) -> Message:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from yarl import URL
+
 from throughster.providers.base import CHAT_FIELDS, Provider
 
 if TYPE_CHECKING:
@@ -29,3 +31,19 @@ class OpenAi(Provider):
 
     def renames(self, api_version: str | None) -> Mapping[str, str]:  # noqa: ARG002
         return {"max_tokens": "max_completion_tokens"}
+
+    def at(self, api_base: str) -> Provider:
+        """At an address that is not OpenAI's own, `max_tokens` goes out as it is written: every server knows it."""
+        host = URL(api_base).host or ""
+        is_home = self.home is None or host == "api.openai.com" or host.endswith(".api.openai.com")
+        return self if is_home else _COMPATIBLE
+
+
+class _Compatible(OpenAi):
+    """A server that speaks OpenAI's dialect. Older ones do not know `max_completion_tokens`, or ignore it."""
+
+    def renames(self, api_version: str | None) -> Mapping[str, str]:  # noqa: ARG002
+        return {}
+
+
+_COMPATIBLE = _Compatible()

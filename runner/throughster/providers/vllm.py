@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from throughster.providers.base import CHAT_FIELDS, Provider
+from throughster.providers.ranges import Range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ class Vllm(Provider):
         "truncate_prompt_tokens", "truncation_side", "use_beam_search", "user", "vllm_xargs",
     }  # fmt: skip
     version_path = "/version"
+    ranges: ClassVar[Mapping[str, Range]] = {"temperature": Range(0), "top_logprobs": Range(-1, is_whole=True)}
     strategies = ("json_schema", "guided", "json_object", "prompt")
 
     def choice_fields(self, choices: Sequence[str], version: tuple[int, ...] | None) -> Mapping[str, Any]:

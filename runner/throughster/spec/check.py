@@ -170,6 +170,9 @@ class _Check:
         given = [name for name in spec.params if name not in _NOT_PARAMS]
         for name, message in DIALECTS[spec.endpoint].check_fields(provider, given):
             self._say((*path, "params", name), message, key=True)
+        for name, message, hint in provider.check_values(spec.params):
+            self._say((*path, "params", name), message, hint)
+        self._check_n((*path, "params"), spec.params)
         if self._spec.output.strategy not in ("auto", *provider.strategies):
             known = ", ".join(("auto", *provider.strategies))
             message = f"{provider.title} has no strategy `{self._spec.output.strategy}`."
@@ -186,6 +189,14 @@ class _Check:
                 yield replace(
                     address, deployment=deployment.model or deployment.api_base, price=price.as_price if price else None
                 )
+
+    def _check_n(self, path: Sequence[str | int], params: Mapping[str, Any]) -> None:
+        """A row keeps one answer: others would be paid for and lost."""
+        extra = params.get("extra_body")
+        places = ((path, params), ((*path, "extra_body"), extra if isinstance(extra, Mapping) else {}))
+        for place, given in places:
+            if isinstance(n := given.get("n"), int) and n > 1:
+                self._say((*place, "n"), f"`n: {n}` asks for {n} answers of a row, which keeps one.", "Use `repeat`.")
 
     def _address(
         self, spec: ProviderSpec, api_base: str | None, model: str | None, path: Sequence[str | int]
