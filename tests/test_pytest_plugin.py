@@ -32,8 +32,8 @@ def project(tmp_path):
     return tmp_path
 
 
-def run(project, *options, what="specs"):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "OPENAI_"))}
+def run(project, *options, what="specs", env=()):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "OPENAI_"))} | dict(env)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", what, "-p", "no:cacheprovider", "-p", "no:randomly", *options],
         cwd=project, capture_output=True, text=True, timeout=120, env=environment, check=False,
@@ -139,9 +139,48 @@ def test_no_model_is_asked_unasked(project):
     code, told = run(project, "-rs")
     assert code == 0
     assert "give --throughster-replay DIR, or --throughster-live" in told
+    assert "3 skipped, 2 of them without --throughster-replay DIR or --throughster-live in " in told
     assert "3 skipped" in told
     code, told = run(project, "--throughster-live")
     assert (code, "OPENAI_API_KEY" in told) == (2, True)
+
+
+ASKING = SPEC.replace(
+    "{name: offline, answers: answers.yaml}", '{name: vllm, model: m, api_base: "http://127.0.0.1:9/v1"}'
+)
+IN_CI = {"CI": "true"}
+
+
+def test_that_every_test_was_skipped_for_want_of_an_answer_is_told_and_an_error_in_ci(project):
+    (project / "specs" / "suite.yaml").write_text(ASKING)
+    code, told = run(project, "-q")
+    assert code == 0
+    assert told.splitlines()[-1].startswith(
+        "3 skipped, 2 of them without --throughster-replay DIR or --throughster-live in "
+    )
+    for more in ((), ("-n", "2")):
+        code, told = run(project, "-q", *more, env=IN_CI)
+        assert code == 1
+        assert "ERROR: All 2 tests of specs were skipped, so nothing was tested, and this is CI" in told
+
+
+def test_where_some_were_run_ci_is_content(project):
+    (project / "specs" / "suite.yaml").write_text(SPEC.replace("hohoho", "ho"))
+    (project / "specs" / "asking.yaml").write_text(ASKING)
+    code, told = run(project, env=IN_CI)
+    assert (code, "2 passed, 4 skipped, 2 of them without --throughster-replay" in told) == (0, True)
+    code, told = run(project, "-k", "later", env=IN_CI)
+    assert code == 0
+
+
+def test_only_is_a_warning_and_an_error_in_ci(project):
+    text = SPEC.replace("{id: good,", "{id: good, only: true,")
+    (project / "specs" / "suite.yaml").write_text(text)
+    code, told = run(project)
+    assert (code, "`only: true` leaves out 1 of 3 tests. Remove it when you are done." in told) == (0, True)
+    code, told = run(project, env=IN_CI)
+    assert code == 2
+    assert "suite.yaml:6:16: `only: true` leaves out 1 of 3 tests, and this is CI" in told
 
 
 def test_cassettes_answer_and_a_missing_one_is_a_failure(project):

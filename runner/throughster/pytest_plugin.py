@@ -2,7 +2,8 @@
 
 Only specs that have `tests` are collected, and files that were meant as such, which are errors; other YAML files are
 left alone. `gate` and `baseline` are for the command. Tags are marks (`-m smoke`). Without an option only the `offline`
-provider is asked. `--throughster-replay DIR` answers from cassettes, `--throughster-live` asks models.
+provider is asked. `--throughster-replay DIR` answers from cassettes, `--throughster-live` asks models. Tests that were
+skipped because neither was given are told in pytest's last line; in CI it is an error where no test of a spec was run.
 """
 
 from __future__ import annotations
@@ -16,17 +17,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from throughster.exchanges import Player
     from throughster.reports.folded import Folded
     from throughster.running.plan import Plan
     from throughster.running.rows import Row
+    from throughster.running.targets import Target
 
 __all__ = ["CaseItem", "SpecFile"]
 
 _ENDINGS = (".yaml", ".yml")
 _TAPE: pytest.StashKey[Any] = pytest.StashKey()
+_OPTIONS = "--throughster-replay DIR or --throughster-live"
+_UNASKED = f"of them without {_OPTIONS}"
+"""What pytest's last line says behind the number of those that were skipped."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +44,51 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = config.getoption("--throughster-replay", default=None)
     if folder is not None and config.getoption("--throughster-live"):
         raise pytest.UsageError("--throughster-replay and --throughster-live exclude each other.")
+    config.pluginmanager.register(_Tally(), "throughster-tally")
+
+
+class _Tally:
+    """How many tests of specs were run, and how many were not, since they ask a model."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._unasked: list[pytest.TestReport] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            self._asked += getattr(report, "throughster", "") == "asked"
+            self._unasked += [report] if getattr(report, "throughster", "") == "unasked" else []
+
+    @property
+    def is_idle(self) -> bool:
+        return bool(self._unasked) and not self._asked
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        from throughster.config import in_ci
+
+        if self.is_idle and in_ci() and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        from throughster.config import in_ci
+
+        if self._unasked:
+            terminalreporter.stats[_UNASKED] = self._unasked
+        if self.is_idle and in_ci():
+            number = len(self._unasked)
+            count = "The test of a spec was" if number == 1 else f"All {number:,} tests of specs were"
+            told = f"{count} skipped, so nothing was tested, and this is CI (the environment has CI): give {_OPTIONS}."
+            terminalreporter.write_line(f"ERROR: {told}", red=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A report of a spec's test says whether anybody was asked; it goes to the process that counts."""
+    report = yield
+    if isinstance(item, CaseItem):
+        report.throughster = "unasked" if item.is_unasked else "asked"  # type: ignore[attr-defined]
+    return report
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:
@@ -93,6 +143,8 @@ class SpecFile(pytest.File):
         wrong = [str(problem) for problem in problems if problem.severity == "error"]
         if wrong or not plans:
             raise self.CollectError(shown("\n".join(wrong)))
+        for problem in problems:
+            self.warn(pytest.PytestWarning(line(str(replace(problem, source="")))))
         plan = plans[0]
         decides = [f"`{key}`" for key in ("gate", "baseline") if getattr(plan.spec, key) is not None]
         if decides:
@@ -138,19 +190,13 @@ class CaseItem(pytest.Item):
             self.add_marker(mark)
 
     def runtest(self) -> None:
-        from throughster.providers import PROVIDERS
         from throughster.screen import line
 
-        tape = _tape(self.config)
-        case = self._row.case
-        compares = case is not None and any(check.is_comparative for check in case.checks)
-        targets = tuple(t for t in self._plan.targets if compares or t.label == self._label)
-        is_offline = all(PROVIDERS[target.provider].starts_emulator for target in targets)
-        if tape is None and not self.config.getoption("--throughster-live") and not is_offline:
+        if self.is_unasked:
             pytest.skip(f"asks {line(self._label)}: give --throughster-replay DIR, or --throughster-live")
         assert self._plan.cases is not None
-        plan = replace(self._plan, rows=self._plan.cases.only(self._row), targets=targets)
-        found = _run(plan, tape)
+        plan = replace(self._plan, rows=self._plan.cases.only(self._row), targets=self._targets)
+        found = _run(plan, _tape(self.config))
         mine = next((one for one in found if one.label == self._label), None)
         if mine is None:
             raise _Failed(f"{self.name} has no result")
@@ -158,6 +204,21 @@ class CaseItem(pytest.Item):
             self.add_report_section("call", "throughster", line(f"flaky, {mine.tally} passed: {mine.reason}"))
         if mine.verdict in ("fail", "error"):
             raise _Failed(_told(plan, mine))
+
+    @property
+    def is_unasked(self) -> bool:
+        """Whether it would ask a model, and nobody said that it may."""
+        from throughster.providers import PROVIDERS
+
+        if _tape(self.config) is not None or self.config.getoption("--throughster-live"):
+            return False
+        return not all(PROVIDERS[target.provider].starts_emulator for target in self._targets)
+
+    @property
+    def _targets(self) -> tuple[Target, ...]:
+        case = self._row.case
+        compares = case is not None and any(check.is_comparative for check in case.checks)
+        return tuple(target for target in self._plan.targets if compares or target.label == self._label)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """A failed test as a person reads it, without a traceback."""

@@ -372,6 +372,42 @@ def test_a_mistake_is_never_green(suite, mistake):
     assert "nothing was sent" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("ci", "options", "code"),
+    [("", (), 0), ("false", (), 0), ("true", (), 2), ("1", (), 2), ("true", ("--allow-only",), 0)],
+)
+def test_only_that_was_left_in_is_never_green_in_ci(suite, monkeypatch, ci, options, code):
+    monkeypatch.setenv("CI", ci)
+    outcome, lines = suite(GOOD.replace("id: night\n", "id: night\n    only: true\n"), *options)
+    assert (outcome.code, len(lines)) == (code, 0 if code else 1)
+    kind = "" if code else "warning: "
+    assert f"suite.yaml:11:5: {kind}`only: true` leaves out 1 of 2 tests" in outcome.err
+    assert ("--allow-only" in outcome.err) == bool(code)
+
+
+def test_only_that_leaves_nothing_out_is_no_matter(suite, monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    text = GOOD.replace("    vars:", "    only: true\n    vars:")
+    assert suite(text)[0].code == 0
+    outcome, _ = suite(GOOD.replace("id: night\n", "id: night\n    only: true\n"), "--no-tests", "--var", "text=a", "--var",
+                       "language=b")  # fmt: skip
+    assert (outcome.code, "only" in outcome.err) == (0, False)
+
+
+@pytest.mark.parametrize("key", ["assert", "threshold", "tags", "id", "pass_rate", "skip"])
+def test_a_key_of_a_test_among_its_variables_is_warned_of(suite, key):
+    text = GOOD.replace("language: French}", f"language: French, {key}: x}}")
+    outcome, _ = suite(text)
+    assert outcome.code == 0
+    assert f"suite.yaml:8:52: warning: `{key}` is a variable here, which no template or check uses." in outcome.err
+    outcome, _ = suite(text.replace("value: anniversaire", f"value: '{{{{ {key} }}}}'"))
+    assert "is a variable here" not in outcome.err
+    outcome, _ = suite(GOOD + f"default_test: {{vars: {{{key}: x}}}}\n")
+    assert ("`default_test.vars" in outcome.err or "is a variable here" in outcome.err) == (
+        key in ("assert", "threshold")
+    )
+
+
 @pytest.mark.parametrize("choice", [("--filter", "nothing*"), ("--filter", "tag:nothing")])
 def test_nothing_selected_is_never_green(suite, choice):
     outcome, lines = suite(GOOD, *choice)

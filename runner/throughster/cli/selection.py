@@ -37,6 +37,7 @@ _OPTIONS = (
         "--filter", "filters", multiple=True, metavar="GLOB",
         help="Run rows whose id, or `variable=value`, fits; `tag:NAME`: specs, or tests, with that tag. Repeatable.",
     ),
+    click.option("--allow-only", is_flag=True, help="Run a suite of which `only: true` leaves tests out, in CI too."),
     click.option("--provider", metavar="NAME[:MODEL]", help="Ask this provider instead of the spec's."),
     click.option("--model", metavar="M", help="Ask this model."),
     click.option("--api-base", metavar="URL", help="Where the server is, up to /chat/completions."),
@@ -73,6 +74,7 @@ def prepared(
     sample: int | None,
     seed: int,
     filters: Sequence[str],
+    allow_only: bool = False,
     provider: str | None,
     model: str | None,
     api_base: str | None,
@@ -109,6 +111,7 @@ def prepared(
         provider=provider,
         priced=priced,
         keyless=keyless,
+        allow_only=allow_only,
     )
     try:
         paths = find_specs(specs)

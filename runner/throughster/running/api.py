@@ -34,6 +34,7 @@ async def arun(
     sample: int | None = None,
     seed: int = 0,
     filters: Sequence[str] = (),
+    allow_only: bool = False,
     provider: str | None = None,
     model: str | None = None,
     api_base: str | None = None,
@@ -74,6 +75,7 @@ async def arun(
         provider=provider,
         keyless=replay is not None,
         priced=max_cost is not None,
+        allow_only=allow_only,
     )
     tape = Player(Path(replay)) if replay is not None else Recorder(Path(record)) if record is not None else TAPE.get()
     plans, problems = prepare([Path(spec_path)], given, options)

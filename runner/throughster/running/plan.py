@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from throughster.config import in_ci
 from throughster.errors import Problem, SpecError
 from throughster.providers import PROVIDERS
 from throughster.running.cases import Cases, with_turns
@@ -18,7 +19,7 @@ from throughster.spec.load import load
 from throughster.spec.model import ToolChoiceSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from throughster.prompts import PromptTemplate
     from throughster.running.rows import Row
@@ -35,7 +36,7 @@ class Options:
     """What the caller says beside the specs. `tags`: run only specs that have one of them.
 
     `priced`: every provider must have a price, since the whole command's cost is limited. `keyless`: nothing will be
-    sent. Otherwise as `Outside`.
+    sent. `allow_only`: run a suite of which `only` leaves tests out, in CI too. Otherwise as `Outside`.
     """
 
     data: Path | None = None
@@ -48,6 +49,7 @@ class Options:
     provider: str | None = None
     priced: bool = False
     keyless: bool = False
+    allow_only: bool = False
 
     @property
     def outside(self) -> Outside:
@@ -181,8 +183,9 @@ def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Optio
             )
         outside = replace(options.outside, origins={override.path: override.origin for override in overrides})
         checked = check_spec(spec, loaded.document, outside)
-        problems += checked.problems
-        if any(problem.severity == "error" for problem in (*loaded.problems, *checked.problems)):
+        found = [*checked.problems, *_left_out_by_only(checked, options)]
+        problems += found
+        if any(problem.severity == "error" for problem in (*loaded.problems, *found)):
             continue
         try:
             is_part = options.provider is not None and loaded.document.node(("providers",)) is not None
@@ -198,6 +201,21 @@ def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Optio
     if not plans and not any(problem.severity == "error" for problem in problems):
         problems.append(Problem("", 0, 0, f"No spec has the tag {' or '.join(options.tags)}; nothing was selected."))
     return plans, problems
+
+
+def _left_out_by_only(checked: Checked, options: Options) -> Iterator[Problem]:
+    """`only` is for a developer's own machine: what is left in by mistake would turn a suite green that is not run."""
+    left_in = [case.written for case in checked.cases if case.written.test.only]
+    left_out = sum(not (case.written.test.only or case.written.test.skip) for case in checked.cases)
+    if not left_in or not left_out:
+        return
+    told = f"`only: true` leaves out {left_out:,} of {len(checked.cases):,} tests"
+    problem = left_in[0].problem(("only",), f"{told}.", "Remove it when you are done.", key=True)
+    if in_ci() and not options.allow_only:
+        told += ", and this is CI (the environment has CI)."
+        yield replace(problem, message=told, hint="Remove it, or say --allow-only.")
+    else:
+        yield replace(problem, severity="warning")
 
 
 def _tags(spec: Spec, options: Options) -> set[str]:

@@ -48,7 +48,8 @@ class Row(NamedTuple):
 class Choice:
     """Which rows to run. `patterns`: an id, or `variable=value`, as globs; a row that fits any of them is run.
 
-    Order: patterns, then the sample (of `sample` rows, drawn with `seed`), then the first `limit`.
+    An id that is just the pattern fits, whatever characters it has. Order: patterns, then the sample (of `sample` rows,
+    drawn with `seed`), then the first `limit`.
     """
 
     patterns: tuple[str, ...] = ()
@@ -61,6 +62,8 @@ class Choice:
 
 
 def _fits(pattern: str, row: Row) -> bool:
+    if pattern == row.id:  # as it is printed: `greet[language=French]` would be a class of characters
+        return True
     name, equals, value = pattern.partition("=")
     if equals and name in row.vars:
         return fnmatch.fnmatchcase(_text(row.vars[name]), value)

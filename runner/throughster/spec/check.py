@@ -20,7 +20,7 @@ from throughster.prompts import PromptTemplate
 from throughster.providers import DIALECTS, PROVIDERS
 from throughster.schema import check_schema
 from throughster.settings import Address, parse_address, resolve_address
-from throughster.spec.check_cases import CheckedCase, case_source, check_cases, check_columns
+from throughster.spec.check_cases import CheckedCase, case_source, check_cases, check_columns, check_misplaced
 from throughster.spec.check_schema import check_output_schema
 from throughster.spec.check_templates import check_prompt
 from throughster.spec.check_variables import check_variables
@@ -131,6 +131,7 @@ class _Check:
         )
         if prompt is not None:
             self._problems += check_columns(self._spec, cases, prompt)
+            self._problems += check_misplaced(self._spec, self._document, cases, prompt)
         self._check_without_tests()
         self._check_repeats(cases)
         self._check_budget(addresses)

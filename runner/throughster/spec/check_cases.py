@@ -12,6 +12,7 @@ from throughster.names import did_you_mean, is_slip
 from throughster.paths import PathProblem, resolve_inside
 from throughster.schema import SchemaProblem, load_schema
 from throughster.spec.cases import SPECIAL_COLUMNS, CaseSource, WrittenCase, read_cases
+from throughster.spec.model import DefaultTestSpec, TestSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from throughster.spec.model import CheckSpec, Spec
     from throughster.yamltree import Document
 
-__all__ = ["CheckedCase", "case_source", "check_cases", "check_columns"]
+__all__ = ["CheckedCase", "case_source", "check_cases", "check_columns", "check_misplaced"]
 
+_SHARED_KEYS = frozenset(field.alias or name for name, field in DefaultTestSpec.model_fields.items())
+_TEST_KEYS = frozenset(field.alias or name for name, field in TestSpec.model_fields.items())
 _ALL_VARS = re.compile(r"\bvars\b(?!\s*(?:\.|\[\s*[\"']))")
 _NEEDS = {
     "grader": ("asks a judge, and the spec has none.", "Add `grader: {provider: ...}`."),
@@ -147,19 +150,45 @@ def _undefined(
             yield case.problem(at, f"`{name}` is undefined in the value of `{check.type}`.", hint)
 
 
+def check_misplaced(
+    spec: Spec, document: Document, cases: Sequence[CheckedCase], prompt: PromptTemplate
+) -> Iterator[Problem]:
+    """Keys of a test that stand among its variables, where nothing uses them: one step too far to the right."""
+    if prompt.uses_whole_row or any(_sees_all(entry) for case in cases for entry in case.entries):
+        return
+    used = _used(spec, cases, prompt)
+    for name in spec.default_test.vars:
+        if name in _SHARED_KEYS and name not in used:
+            yield document.problem(("default_test", "vars", name), *_misplaced(name), key=True, severity="warning")
+    for case in cases:
+        for name in case.written.test.vars if case.written.table is None else ():
+            if name in _TEST_KEYS and name not in used:
+                yield _as_warning(case.written.problem(("vars", name), *_misplaced(name), key=True))
+
+
+def _misplaced(name: str) -> tuple[str, str]:
+    message = f"`{name}` is a variable here, which no template or check uses."
+    return message, "As a key of the test it stands beside `vars`, not under it."
+
+
+def _used(spec: Spec, cases: Sequence[CheckedCase], prompt: PromptTemplate) -> set[str]:
+    """The variables that something uses."""
+    checks = [check for case in cases for check in case.checks]
+    used = {use.name for use in prompt.references} | {use.reference.name for check in checks for use in check.uses}
+    return used | (set(spec.gate.groups) if spec.gate is not None else set()) | set(spec.inputs)
+
+
 def check_columns(spec: Spec, cases: Sequence[CheckedCase], prompt: PromptTemplate) -> Iterator[Problem]:
     """Columns of a table of cases that nothing uses: a warning, and an error for what was to hold checks."""
     table = cases[0].written.table if cases else None
-    checks = [check for case in cases for check in case.checks]
     if table is None or prompt.uses_whole_row or any(_sees_all(entry) for case in cases for entry in case.entries):
         return
-    used = {use.name for use in prompt.references} | {use.reference.name for check in checks for use in check.uses}
-    used |= set(spec.gate.groups) if spec.gate is not None else set()
+    used = _used(spec, cases, prompt)
     if "row" in used:
         return
     special = {name.strip("_"): name for name in SPECIAL_COLUMNS}
     for column in cases[0].written.test.vars:
-        if column in used or column in spec.inputs:
+        if column in used:
             continue
         plain = column.strip("_ ").rstrip("0123456789")
         place = (table.name, *table.place(0, column))
