@@ -16,7 +16,7 @@ CONTRACT = {
     "ChatRequest",
     "ContentFilterError", "ContextLengthError", "HostNotAllowedError", "Limits", "LoadBalancer", "Message",
     "MistralInterface", "NotFoundError", "OfflineInterface", "OpenAiInterface", "Prompt", "ProviderError", "QuotaError",
-    "RateLimitError", "RefusalError", "RequestError", "RequestTimeoutError", "Response", "Result", "Retry",
+    "RateLimitError", "RefusalError", "RequestError", "RequestTimeoutError", "Response", "Result", "Retry", "RunHandle",
     "ServerError", "SettingsError", "Spec", "SpecError", "StreamError", "ThroughsterError", "Timeout", "ToolCall",
     "TransportError", "TruncatedError", "Usage", "VllmInterface", "VllmOpenAiInterface", "__version__", "arun",
     "create_interface", "load_spec", "record", "replay", "run",

@@ -40,6 +40,7 @@ _HOMES = {
     "Response": "types",
     "Result": "running.result",
     "Retry": "types",
+    "RunHandle": "running.handle",
     "ServerError": "errors",
     "SettingsError": "errors",
     "Spec": "spec",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from throughster.errors import AnswerError, ProviderError, ThroughsterError
+from throughster.errors import BudgetError, CassetteError, ThroughsterError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -54,10 +54,12 @@ async def asked(judge: Judge, messages: Sequence[Message], schema: AnswerSchema,
 
 
 async def judged(answer: Awaitable[Any], check: str) -> Any:
-    """What a judge answers. Raises JudgeError; a spent budget, and what is no failure of the judge, goes through."""
+    """What a judge answers. Raises JudgeError; a spent budget and a missing recording are no failures of the judge."""
     try:
         return await answer
-    except (ProviderError, AnswerError) as error:
+    except (BudgetError, CassetteError, JudgeError):
+        raise
+    except ThroughsterError as error:  # whatever it is: no connection, no answer, a grader without embeddings
         raise JudgeError(f"{check}: the judge failed: {error}") from error
 
 

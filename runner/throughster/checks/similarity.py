@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from throughster.checks.answer import Unanswerable
 from throughster.checks.check import Outcome, WrongCheck
-from throughster.checks.judge import JudgeError
+from throughster.checks.judge import JudgeError, judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,7 +108,7 @@ def similar(entry: Entry) -> JudgedRun:
     async def run(subject: Subject, _answer: Answer, judge: Judge) -> Outcome:
         if not subject.text.strip():
             raise Unanswerable("the answer has no text, and so no embedding")
-        found = await judge.embed((subject.text, reference))
+        found = await judged(judge.embed((subject.text, reference)), entry.type)
         if len(found) != 2:
             raise JudgeError(f"similar: two embeddings were asked for, {len(found)} came.")
         return _at_least(min(1.0, max(0.0, _cosine(*found))), least)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from throughster.emulator.encoding import compact_json
 from throughster.errors import Problem, SpecError
 from throughster.names import did_you_mean
-from throughster.paths import PathProblem, read_bounded
+from throughster.paths import PathProblem, read_bounded, shown_path
 from throughster.yamltree import Mapping, Scalar, Sequence, keep_text, parse_yaml, plain_numbers
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Answers:
 
 def load_answers(path: Path | str) -> Answers:
     """Return the answers of a file. Raises SpecError, with a position for everything that is wrong in it."""
-    name = str(path)
+    name = shown_path(Path(path))
     try:
         data = read_bounded(Path(path), _LARGEST_FILE)
     except PathProblem as error:

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from throughster.redact import inert, one_line, printable
-from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, TextArrived
+from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, Stopping, TextArrived
 from throughster.running.result import to_line
 from throughster.screen import line, shown
 
@@ -152,6 +152,8 @@ class ConsoleReport:
                 self._text(text)
             case RunStarted():
                 self._start(event)
+            case Stopping():
+                self._above(Text(_stopping(event), style="bold yellow"))
             case RunFinished():
                 self._finish(event)
 
@@ -414,6 +416,15 @@ def _held_line(summary: Summary) -> str:
 
 def _style(summary: Summary) -> str:
     return "bold green" if summary.asked and summary.asked == summary.statuses["ok"] else "bold"
+
+
+def _stopping(event: Stopping) -> str:
+    """What is waited for, said at once."""
+    if event.under_way == 0:
+        return "Stopping: nothing is under way."
+    answers = "the answers under way" if event.under_way is None else _many(event.under_way, "answer")
+    again = "; Ctrl-C again ends at once" if event.by_signal else ""
+    return f"Stopping: waiting up to {event.grace_s:g} s for {answers}{again}."
 
 
 def _many(count: int, noun: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from throughster.running.events import Event
+    from throughster.running.handle import RunHandle
     from throughster.running.result import Result
 
 __all__ = ["arun", "run"]
@@ -49,11 +50,13 @@ async def arun(
     cache: bool | None = None,
     record: str | os.PathLike[str] | None = None,
     replay: str | os.PathLike[str] | None = None,
+    handle: RunHandle | None = None,
 ) -> list[Result]:
     """Run a spec and give its results, in the order of the data.
 
     The options are those of the command line; `overrides` has dotted keys of the spec, as `--set`. `output`: the
-    journal's file; by default it lies in a new folder under `./runs`, as on the command line. Raises SpecError with
+    journal's file; by default it lies in a new folder under `./runs`, as on the command line. `handle`: to stop it by;
+    cancelling it, as `asyncio.timeout` does, stops it too: nothing more is asked. Raises SpecError with
     every problem, before anything is sent, and CassetteError where a replay has no recording. Rows that fail are
     results with a `status` and an `error`, never exceptions.
     """
@@ -89,7 +92,7 @@ async def arun(
             results.append(event.result)
 
     outputs = Outputs(() if output is None else (Path(output),), resume=resume)
-    summaries = await execute(plans, outputs, collect, caps=Caps(max_requests, max_cost), tape=tape)
+    summaries = await execute(plans, outputs, collect, caps=Caps(max_requests, max_cost), tape=tape, handle=handle)
     for summary in summaries:
         if isinstance(summary.wrong, CassetteError):
             raise summary.wrong

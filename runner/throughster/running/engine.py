@@ -15,8 +15,16 @@ from throughster.errors import BudgetError, CassetteError, SpecError, Throughste
 from throughster.exchanges import CASE, TAPE, Case
 from throughster.limits import Watch
 from throughster.running.cases import Repeats
-from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, Summary, TextArrived
-from throughster.running.examine import answer_of, compare, examine
+from throughster.running.events import (
+    AttemptFailed,
+    RowFinished,
+    RunFinished,
+    RunStarted,
+    Stopping,
+    Summary,
+    TextArrived,
+)
+from throughster.running.examine import EXAMINED, Rivals, answer_of, compare, examine
 from throughster.running.grader import open_grader
 from throughster.running.outcome import Outcomes, is_everybodys, is_providers, status_of
 from throughster.running.result import Failure
@@ -24,9 +32,8 @@ from throughster.running.resume import lane_of
 from throughster.types import TextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Iterator, Mapping, Sequence
 
-    from throughster.checks import Answer
     from throughster.client import Calls, Question
     from throughster.exchanges import Player, Recorder
     from throughster.limits import Budget
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
     from throughster.running.grader import Grader
     from throughster.running.journal import Sink
     from throughster.running.plan import Plan
-    from throughster.running.result import Result
+    from throughster.running.result import Result, Status
     from throughster.running.resume import Done
     from throughster.running.rows import Row
     from throughster.running.targets import Target
@@ -68,7 +75,7 @@ class _Lane:
 
 
 class Engine:
-    """Runs one plan. `interrupt` may be called from a signal handler of the same loop.
+    """Runs one plan. `interrupt` may be called from a signal handler of the same loop; so does a cancelled task.
 
     `done`: rows of an earlier run that need no second asking. `budget`: what the run may spend.
     """
@@ -85,13 +92,15 @@ class Engine:
         self._stopping = False
         self._lanes: list[_Lane] = []
         self._sending: set[asyncio.Task[object]] = set()
-        self._tape = TAPE.get()
-        self._stops_early = plan.stops_early
+        self._tape, self._stops_early = TAPE.get(), plan.stops_early
         self._judge: Grader | None = None
-        self._held: dict[tuple[str, int], dict[str, tuple[Result, Answer]]] = {}
+        self._rivals = Rivals(len(plan.targets))
 
     async def run(self) -> Summary:
-        """Raises JournalError when results cannot be written; everything else ends in results and the summary."""
+        """Raises JournalError when results cannot be written; everything else ends in results and the summary.
+
+        So does a cancellation: nothing more is asked, and the caller, who sees it in the summary, must raise it again.
+        """
         plan, began_at = self._plan, time.monotonic()
         done = self._done.counts[plan.name] if self._done is not None else 0
         self._emit(RunStarted(plan.name, plan.file, plan.labels, plan.total, str(self._journal.path), plan.notes, done))
@@ -100,9 +109,13 @@ class Engine:
             if plan.grader is not None:
                 self._judge = open_grader(plan.grader, self._budget)
                 self._summary.grader = self._judge.bill
-            await asyncio.gather(*(self._run_lane(target) for target in plan.targets))
+            await self._run_lanes([asyncio.create_task(self._run_lane(target)) for target in plan.targets])
+        except asyncio.CancelledError:
+            self._summary.cancelled = self._summary.interrupted = True
+            self._stop("cancelled")
         finally:
-            self._write_incomparable()
+            for result in self._rivals.lonely():
+                self._journal.write(result)
             if self._judge is not None:
                 await self._judge.close()
             self._journal.flush()
@@ -110,6 +123,15 @@ class Engine:
         if self._journal.failure is not None:
             raise self._journal.failure
         return self._summary
+
+    async def _run_lanes(self, lanes: list[asyncio.Task[None]]) -> None:
+        """Until all of them have ended, however one does: what they have under way is written."""
+        try:
+            await asyncio.gather(*lanes)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
 
     def finish(self) -> None:
         """Tell the end of the run: after its files are as they will stay."""
@@ -128,11 +150,12 @@ class Engine:
         self._summary.add(result)
         self._emit(RowFinished(result))
 
-    def interrupt(self, signal_number: int) -> None:
-        """Take no more rows, send nothing more; give what is under way GRACE_S, then cancel it."""
-        if self._summary.signal is None:
-            self._summary.signal = signal_number
+    def interrupt(self, signal_number: int | None) -> None:
+        """Take no more rows, send nothing more; give what is under way GRACE_S, then cancel it. None: by a handle."""
+        if not self._summary.interrupted:
+            self._summary.interrupted, self._summary.signal = True, signal_number
             self._stop("interrupted")
+            self._emit(Stopping(len(self._sending), GRACE_S, by_signal=signal_number is not None))
             for lane in self._lanes:
                 self._cancel_idle(lane)
             asyncio.get_running_loop().call_later(GRACE_S, self._cancel_all)
@@ -250,10 +273,9 @@ class Engine:
         try:
             while (item := await self._next(lane)) is not None:
                 row, repeat = item
-                case = Case(self._plan.name, row.id, lane.target.label, repeat)
-                CASE.set(case)
+                CASE.set(case := Case(self._plan.name, row.id, lane.target.label, repeat))
                 result = await self._ask(lane, row, repeat)
-                if self._tape is not None and result.status != "skipped":
+                if self._tape is not None and result.status != "skipped" and self._summary.wrong is None:
                     self._finish_tape(self._tape, case)
                 await self._write(lane, row, result)
         except asyncio.CancelledError:
@@ -270,21 +292,11 @@ class Engine:
             self._journal.write(result)
             return
         answer = answer_of(result, self._plan.messages(row), has_output=self._plan.schema is not None)
-        group = self._held.setdefault((row.id, result.repeat), {})
-        group[result.label] = (result, answer)
-        if len(group) == len(self._plan.targets):
-            del self._held[row.id, result.repeat]
+        if pairs := self._rivals.add(result, answer):
             assert self._judge is not None
-            for compared in await compare(list(group.values()), row.case, self._judge):
+            judging = compare(pairs, row.case, self._judge)
+            for compared in await self._judged([result for result, _ in pairs], judging, lane):
                 self._journal.write(compared)
-
-    def _write_incomparable(self) -> None:
-        """Answers whose rivals never came: they are kept, and asked again by the next run."""
-        for group in self._held.values():
-            for result, _ in group.values():
-                why = Failure("NotCompared", "The other answers to compare with are missing.")
-                self._journal.write(replace(result, status="skipped", error=result.error or why))
-        self._held.clear()
 
     def _finish_tape(self, tape: Recorder | Player, case: Case) -> None:
         try:
@@ -315,7 +327,8 @@ class Engine:
             )
         except CassetteError as error:
             self._is_wrong(error)
-            return self._skipped(lane, row, repeat, Failure("CassetteError", str(error)), tuple(attempts))
+            why = Failure("CassetteError", str(error))
+            return lane.outcomes.result(row, repeat, "error", error=why, attempts=tuple(attempts))
         except BudgetError as error:
             self._summary.budget_spent = str(error)
             self._stop(str(error))
@@ -325,30 +338,48 @@ class Engine:
             self._summary.provider_down += is_providers(error)
             if is_everybodys(error):
                 self._close(lane, str(error))
-            return await self._examined(row, lane.outcomes.failed(row, repeat, error))
+            return await self._examined(lane, row, lane.outcomes.failed(row, repeat, error))
         except asyncio.CancelledError:
-            if self._summary.signal is None and lane.closed:
-                why = Failure("NotAsked", f"No more rows were asked: {lane.closed}")
-            else:
-                why = Failure("Interrupted", "The run was interrupted before the answer was there.")
-            return self._skipped(lane, row, repeat, why, tuple(attempts))
+            return self._skipped(lane, row, repeat, self._cut_short(lane), tuple(attempts))
         except Exception as error:  # noqa: BLE001 - a bug met by one row must not lose the others; it ends in exit 5
             self._summary.bugs += 1
             reason = Failure("Bug", f"A bug in Throughster: {type(error).__name__}: {error}")
             return lane.outcomes.result(row, repeat, "error", error=reason)
-        return await self._examined(row, lane.outcomes.answered(row, repeat, response, status_of(response)))
+        return await self._examined(lane, row, lane.outcomes.answered(row, repeat, response, status_of(response)))
 
-    async def _examined(self, row: Row, result: Result) -> Result:
+    def _cut_short(self, lane: _Lane) -> Failure:
+        """Why this worker was cancelled. If nobody of ours did it, the whole run is: nothing more is asked."""
+        if not self._summary.interrupted and lane.closed:
+            return Failure("NotAsked", f"No more rows were asked: {lane.closed}")
+        self._stop("interrupted")
+        return Failure("Interrupted", "The run was interrupted before the answer was there.")
+
+    async def _examined(self, lane: _Lane, row: Row, result: Result) -> Result:
         """With what the checks of a test say."""
         if row.case is None:
             return result
+        answer = answer_of(result, self._plan.messages(row), has_output=self._plan.schema is not None)
+        (found,) = await self._judged([result], examine(result, answer, row.case, self._judge), lane)
+        return found
+
+    async def _judged(self, results: Sequence[Result], judging: Awaitable[list[Result]], lane: _Lane) -> list[Result]:
+        """What checks, and the judge, make of these results. Whatever becomes of that, the answers are kept."""
+        status: Status = "judge_error"
         try:
-            answer = answer_of(result, self._plan.messages(row), has_output=self._plan.schema is not None)
-            return await examine(result, answer, row.case, self._judge)
+            return await judging
         except BudgetError as error:
             self._summary.budget_spent = str(error)
             self._stop(str(error))
-            return replace(result, status="skipped", error=Failure("BudgetError", str(error)))
+            status, why = "skipped", Failure("BudgetError", str(error))
+        except CassetteError as error:
+            self._is_wrong(error)
+            why = Failure("CassetteError", str(error))
+        except asyncio.CancelledError:
+            status, why = "skipped", self._cut_short(lane)
+        except Exception as error:  # noqa: BLE001 - as in `_ask`
+            self._summary.bugs += 1
+            why = Failure("Bug", f"A bug in Throughster: {type(error).__name__}: {error}")
+        return [replace(one, status=status, error=why) if one.status in EXAMINED else one for one in results]
 
     def _skipped(
         self,

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from throughster.running.grader import Bill
     from throughster.running.result import Result
 
-__all__ = ["AttemptFailed", "Emit", "Event", "RowFinished", "RunFinished", "RunStarted", "Summary", "TextArrived"]
+__all__ = [
+    "AttemptFailed", "Emit", "Event", "RowFinished", "RunFinished", "RunStarted", "Stopping", "Summary", "TextArrived",
+]  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -29,7 +31,8 @@ class Summary:
     `decided`: repeats that were not asked, since the verdict could not change; `grader`: what judging took; `journal`:
     where the results are; `left_out`: tests that were skipped, with the reason; `verdicts`: what became of each test at
     each provider, None where no tests are run. `lost`: a process that ended, in words.
-    `held_s`: seconds in which rows waited, by what for: concurrency, requests, tokens (per minute), server.
+    `interrupted`: by a signal, by a handle, or `cancelled` with the task that it ran in. `held_s`: seconds in which
+    rows waited, by what for: concurrency, requests, tokens (per minute), server.
     """
 
     total: int | None = None
@@ -56,6 +59,8 @@ class Summary:
     wrong: ThroughsterError | None = None
     stopped_by: str = ""
     signal: int | None = None
+    interrupted: bool = False
+    cancelled: bool = False
 
     @property
     def asked(self) -> int:
@@ -111,6 +116,18 @@ class TextArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopping:
+    """The run was interrupted, and gives `under_way` calls up to `grace_s` seconds; None where they are not counted.
+
+    `by_signal`: a second signal ends the process at once.
+    """
+
+    under_way: int | None
+    grace_s: float
+    by_signal: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RowFinished:
     """A result that is on disk."""
 
@@ -126,5 +143,5 @@ class RunFinished:
     journal: str
 
 
-Event: TypeAlias = RunStarted | AttemptFailed | TextArrived | RowFinished | RunFinished
+Event: TypeAlias = RunStarted | AttemptFailed | TextArrived | RowFinished | Stopping | RunFinished
 Emit: TypeAlias = Callable[[Event], None]

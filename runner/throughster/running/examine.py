@@ -10,18 +10,20 @@ from throughster.running.result import Failure
 from throughster.types import ToolCall
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from throughster.checks import Check, Judge
     from throughster.running.cases import Case
     from throughster.running.result import Result
     from throughster.types import CheckResult, Message
 
-__all__ = ["answer_of", "compare", "examine"]
+__all__ = ["EXAMINED", "Rivals", "answer_of", "compare", "examine"]
 
 _ABOUT_THE_END = ("is-refusal", "finish-reason")
 """Checks that a refusal, or an answer that was cut, may be what a test wants."""
 _CHECKED = ("ok", "refused", "truncated", "filtered")
+EXAMINED = (*_CHECKED, "failed")
+"""Statuses of answers that checks, or further checks, may still look at."""
 
 
 def answer_of(result: Result, messages: Sequence[Message], *, has_output: bool) -> Answer:
@@ -42,15 +44,15 @@ def answer_of(result: Result, messages: Sequence[Message], *, has_output: bool) 
     )
 
 
-async def examine(result: Result, answer: Answer, case: Case, judge: Judge | None) -> Result:
-    """The result with what the checks say; those that compare answers are left for `compare`."""
+async def examine(result: Result, answer: Answer, case: Case, judge: Judge | None) -> list[Result]:
+    """The result, alone, with what the checks say; those that compare answers are left for `compare`."""
     if result.status not in _CHECKED:
-        return result
+        return [result]
     try:
         found = [await _one(check, answer, judge) for check in case.checks if not check.is_comparative]
     except JudgeError as error:
-        return replace(result, status="judge_error", error=Failure("JudgeError", str(error)))
-    return _judged(result, case, [check for check in case.checks if not check.is_comparative], found)
+        return [replace(result, status="judge_error", error=Failure("JudgeError", str(error)))]
+    return [_judged(result, case, [check for check in case.checks if not check.is_comparative], found)]
 
 
 async def _one(check: Check, answer: Answer, judge: Judge | None) -> CheckResult:
@@ -58,6 +60,28 @@ async def _one(check: Check, answer: Answer, judge: Judge | None) -> CheckResult
         return check.run(answer)
     assert judge is not None, "a spec whose checks ask a judge has one"
     return await check.judge(answer, judge)
+
+
+class Rivals:
+    """Answers to tests that compare them, until the last one of each is there. `count`: how many that are."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._groups: dict[tuple[str, int], list[tuple[Result, Answer]]] = {}
+
+    def add(self, result: Result, answer: Answer) -> list[tuple[Result, Answer]]:
+        """All answers to the case, when this is the last one; else nothing."""
+        key = (result.id, result.repeat)
+        group = self._groups.setdefault(key, [])
+        group.append((result, answer))
+        return self._groups.pop(key) if len(group) == self._count else []
+
+    def lonely(self) -> Iterator[Result]:
+        """Those whose rivals never came: they are kept, and asked again by the next run."""
+        why = Failure("NotCompared", "The other answers to compare with are missing.")
+        for group in self._groups.values():
+            for result, _ in group:
+                yield replace(result, status="skipped", error=result.error or why)
 
 
 async def compare(pairs: Sequence[tuple[Result, Answer]], case: Case, judge: Judge) -> list[Result]:

@@ -22,6 +22,7 @@ from throughster.exchanges import using
 from throughster.limits import Budget
 from throughster.running.cases import verdicts_of
 from throughster.running.engine import Engine
+from throughster.running.handle import RunHandle
 from throughster.running.journal import Journal, JournalError
 from throughster.running.resume import newest_journal, read_done, tidy
 
@@ -58,13 +59,16 @@ async def execute(
     tape: Recorder | Player | None = None,
     crew: Crew | None = None,
     handle_signals: bool = False,
+    handle: RunHandle | None = None,
 ) -> list[Summary]:
     """Run the plans one after another, over the tape if there is one, with the crew of processes if there is one.
 
-    Raises JournalError when results cannot be written.
+    A cancellation stops it as a signal does, but gives nothing time: nothing more is asked, what was done is written,
+    reports too, and CancelledError goes on to the caller. Raises JournalError when results cannot be written.
     """
     with using(tape):
-        return await _Run(plans, outputs, emit, caps or Caps(), crew, handle_signals=handle_signals).execute()
+        run = _Run(plans, outputs, emit, caps or Caps(), crew, handle or RunHandle(), handle_signals=handle_signals)
+        return await run.execute()
 
 
 class _Run:
@@ -77,10 +81,12 @@ class _Run:
         emit: Emit,
         caps: Caps,
         crew: Crew | None,
+        handle: RunHandle,
         *,
         handle_signals: bool,
     ) -> None:
         self._crew = crew
+        self._handle = handle
         self._plans = plans
         self._outputs = outputs
         self._emit = emit
@@ -99,7 +105,7 @@ class _Run:
         for plan in self._plans:
             summary = await self._run(plan, shared_done)
             summaries.append(summary)
-            if summary.signal is not None or summary.budget_spent or summary.wrong is not None:
+            if summary.interrupted or summary.budget_spent or summary.wrong is not None:
                 break
         if shared_done is not None and self._outputs.journal is not None:
             _count_once(summaries, self._outputs.journal)
@@ -107,6 +113,8 @@ class _Run:
         for path in self._outputs.files:
             if path != self._last:
                 _write(whole, path, self._outputs, self._plans)
+        if any(summary.cancelled for summary in summaries):
+            raise asyncio.CancelledError
         return summaries
 
     def _whole(self) -> Path:
@@ -147,7 +155,7 @@ class _Run:
         )
         journal.announce = engine.announce
         try:
-            with _signals(engine, active=self._handle_signals):
+            with _signals(engine, active=self._handle_signals), self._handle.holding(engine):
                 summary = await engine.run()
         finally:
             journal.close()

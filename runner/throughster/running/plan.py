@@ -165,7 +165,7 @@ class Plan:
 def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Options) -> tuple[list[Plan], list[Problem]]:
     """The plans of these spec files, and every problem of all of them. Nothing is sent.
 
-    A spec with an error has no plan.
+    A spec with an error has no plan. Specs of one name are an error: their results, cassettes and reports would be one.
     """
     plans: list[Plan] = []
     problems: list[Problem] = []
@@ -198,9 +198,20 @@ def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Optio
             plans.append(plan)
         else:
             problems.append(problem)
+    problems += _of_one_name(plans)
     if not plans and not any(problem.severity == "error" for problem in problems):
         problems.append(Problem("", 0, 0, f"No spec has the tag {' or '.join(options.tags)}; nothing was selected."))
     return plans, problems
+
+
+def _of_one_name(plans: Sequence[Plan]) -> Iterator[Problem]:
+    """Also where the names differ in upper and lower case only: many file systems see no difference."""
+    first: dict[str, Plan] = {}
+    for plan in plans:
+        other = first.setdefault(plan.name.casefold(), plan)
+        if other is not plan:
+            message = f"This spec is called `{plan.name}`, and so is {other.file}; their results would be mixed up."
+            yield Problem(plan.file, 0, 0, message, "Give one of them another `name`, or run them one by one.")
 
 
 def _left_out_by_only(checked: Checked, options: Options) -> Iterator[Problem]:

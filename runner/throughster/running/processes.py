@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from throughster.limits import Budget, take_share
 from throughster.running.engine import GRACE_S, Engine
-from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, Summary
+from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, Stopping, Summary
 from throughster.screen import echo
 
 if TYPE_CHECKING:
@@ -147,6 +147,9 @@ class SharedRun:
                 else:
                     self._merge(value)
                     return
+        except asyncio.CancelledError:
+            _send(writer, _STOP)
+            raise
         except (EOFError, ConnectionError):
             self._summary.lost = "A worker process ended before its rows were asked."
             self._summary.stopped_by = self._summary.stopped_by or self._summary.lost
@@ -172,11 +175,12 @@ class SharedRun:
         self._summary.add(result)
         self._emit(RowFinished(result))
 
-    def interrupt(self, signal_number: int) -> None:
+    def interrupt(self, signal_number: int | None) -> None:
         """Every worker takes no more rows, and has GRACE_S for what is under way."""
-        if self._summary.signal is None:
-            self._summary.signal = signal_number
+        if not self._summary.interrupted:
+            self._summary.interrupted, self._summary.signal = True, signal_number
             self._summary.stopped_by = self._summary.stopped_by or "interrupted"
+            self._emit(Stopping(None, GRACE_S, by_signal=signal_number is not None))
             self._stop_all()
 
     def finish(self) -> None:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from throughster.errors import Problem, SpecError
 from throughster.inputs import RowSource, open_rows
 from throughster.names import did_you_mean
-from throughster.paths import PathProblem, read_bounded, resolve_inside
+from throughster.paths import PathProblem, read_bounded, resolve_inside, shown_path
 from throughster.spec.explain import explain_error
 from throughster.spec.model import TestSpec
 from throughster.yamltree import parse_yaml
@@ -91,13 +91,14 @@ def read_cases(
     try:
         path = resolve_inside(root, base, spec.tests)
         is_yaml = path.suffix.lower() in (".yaml", ".yml")
-        found, problems = _split(_from_yaml(path, spec.tests) if is_yaml else _from_rows(path, spec.tests))
+        name = shown_path(path)
+        found, problems = _split(_from_yaml(path, name) if is_yaml else _from_rows(path, name))
     except PathProblem as error:
         return (), (document.problem(("tests",), str(error)),)
     except SpecError as error:
         return (), error.problems
     if not found and not problems:
-        problems = [Problem(spec.tests, 0, 0, "There are no cases.", "At least one is needed.")]
+        problems = [Problem(name, 0, 0, "There are no cases.", "At least one is needed.")]
     return tuple(found), tuple(problems)
 
 

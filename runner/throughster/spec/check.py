@@ -15,7 +15,7 @@ from throughster.emulator import Answers, load_answers
 from throughster.errors import HostNotAllowedError, Problem, SettingsError, SpecError
 from throughster.inputs import RowSource, Scan, open_rows
 from throughster.names import did_you_mean
-from throughster.paths import PathProblem, project_root, resolve_inside, resolve_named
+from throughster.paths import PathProblem, project_root, resolve_inside, resolve_named, shown_path
 from throughster.prompts import PromptTemplate
 from throughster.providers import DIALECTS, PROVIDERS
 from throughster.schema import check_schema
@@ -136,6 +136,7 @@ class _Check:
         self._check_repeats(cases)
         self._check_budget(addresses)
         tools = tuple(self._tools())
+        grader = self._grader()
         secrets = [text for _, value in find_secrets(self._document.value()) for text in secret_texts(value)]
         return Checked(
             tuple(hide_secrets(self._problems, secrets)),
@@ -147,7 +148,7 @@ class _Check:
             answers,
             tools,
             cases,
-            self._grader(),
+            grader,
         )
 
     @property
@@ -174,12 +175,12 @@ class _Check:
         for name, message, hint in provider.check_values(spec.params):
             self._say((*path, "params", name), message, hint)
         self._check_n((*path, "params"), spec.params)
-        if self._spec.output.strategy not in ("auto", *provider.strategies):
+        if path[0] != "grader" and self._spec.output.strategy not in ("auto", *provider.strategies):
             known = ", ".join(("auto", *provider.strategies))
             message = f"{provider.title} has no strategy `{self._spec.output.strategy}`."
             self._say(("output", "strategy"), message, f"It has {known}.")
         if spec.deployments is None:
-            where = (*path, "api_base") if spec.api_base and self._outside.api_base is None else path
+            where = (*path, "api_base") if spec.api_base and self._given_base(path) is None else path
             for address in self._address(spec, spec.api_base, spec.model, where):
                 yield replace(address, price=spec.price.as_price if spec.price else None)
             return
@@ -203,7 +204,7 @@ class _Check:
         self, spec: ProviderSpec, api_base: str | None, model: str | None, path: Sequence[str | int]
     ) -> Iterator[Address]:
         provider = PROVIDERS[spec.name]
-        given = self._outside.api_base
+        given = self._given_base(path)
         try:
             hosts = self._outside.hosts
             if given is not None:
@@ -309,7 +310,8 @@ class _Check:
             elif data is None:
                 return None, None
             elif isinstance(data, str):
-                source = open_rows(resolve_inside(self._root, self._base, data), name=data)
+                path = resolve_inside(self._root, self._base, data)
+                source = open_rows(path, name=shown_path(path))
             else:
                 source = open_rows(data, name=self._document.file)
             scan = source.scan()
@@ -327,8 +329,12 @@ class _Check:
         self._problems += scan.problems
         return source, scan
 
+    def _given_base(self, path: Sequence[str | int]) -> str | None:
+        """The address from outside, which is that of whom the spec asks, not of its judge."""
+        return None if path[0] == "grader" else self._outside.api_base
+
     def _say_provider(self, path: Sequence[str | int], message: str) -> None:
-        if self._outside.provider is not None:
+        if self._outside.provider is not None and path[0] != "grader":
             self._problems.append(Problem("", 0, 0, f"--provider {self._outside.provider}: {message}"))
         else:
             self._say(path, message)
