@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from aiohttp import web
 
 from throughster import errors
 from throughster.client import OpenAiInterface, VllmInterface
@@ -336,3 +337,52 @@ def test_what_the_server_told_apart_stays_as_it_is(scripted):
     assert (answer.content, answer.reasoning) == ("a </think> b", "hm")
     deltas, answer = stream(scripted, chunks({"reasoning": "hm"}, {"content": "<think>x"}))
     assert (answer.content, answer.reasoning, texts(deltas)) == ("<think>x", "hm", ["<think>x"])
+
+
+# -- how much ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("endpoint", ["chat/completions", "responses"])
+def test_a_stream_without_an_end_is_ended(serving, monkeypatch, endpoint):
+    monkeypatch.setattr("throughster.transport.MAX_STREAM_BYTES", 1_000_000)
+    told = {"choices": [{"delta": {"content": "word "}}], "type": "response.output_text.delta", "delta": "word "}
+    sent = 0
+
+    async def handler(request):
+        nonlocal sent
+        reply = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await reply.prepare(request)
+        while sent < 20_000_000:
+            await reply.write(event(told) * 100)
+            sent += len(event(told) * 100)
+        return reply
+
+    async def scenario():
+        async with serving(handler) as origin, client(origin, endpoint=endpoint) as one:
+            with pytest.raises(errors.StreamError, match="longer than 1,000,000 bytes") as caught:
+                async for _ in one.stream(ASK):
+                    pass
+            return caught.value
+
+    error = asyncio.run(scenario())
+    assert not error.retryable
+    assert error.partial.startswith("word word ")
+
+
+def test_a_whole_reply_without_an_end_is_ended(serving, monkeypatch):
+    monkeypatch.setattr("throughster.transport.MAX_REPLY_BYTES", 1_000_000)
+
+    async def handler(request):
+        reply = web.StreamResponse()
+        await reply.prepare(request)
+        for _ in range(200):
+            await reply.write(b"[" * 100_000)
+        return reply
+
+    async def scenario():
+        async with serving(handler) as origin, client(origin) as one:
+            with pytest.raises(errors.TransportError, match="larger than 1,000,000 bytes") as caught:
+                await one.call(ASK)
+            return caught.value.retryable
+
+    assert asyncio.run(scenario()) is False

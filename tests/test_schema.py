@@ -23,6 +23,7 @@ from throughster.schema import (
     read_schema,
     strict_schema,
 )
+from throughster.schema.answer import EXAMPLES
 from throughster.strictjson import JsonProblem, parse_json
 
 PERSON = {
@@ -858,3 +859,29 @@ def _every_object(part):
     elif isinstance(part, list):
         for child in part:
             yield from _every_object(child)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value", "words"),
+    [
+        ("time", "12:30:00", '(found "12:30:00"); it needs an offset, such as Z'),
+        ("date-time", "2024-05-06T10:56:41", '(found "2024-05-06T10:56:41"); it needs an offset, such as Z'),
+        ("date-time", "2024-05-06 10:56:41.5", "; it needs an offset, such as Z"),
+        ("date-time", "May 6", "; write it like 2024-05-06T10:56:41Z"),
+        ("date", "06.05.2024", "; write it like 2024-05-06"),
+        ("duration", "2 hours", "; write it like P1DT2H30M"),
+        ("email", "ada", "; write it like ada@example.org"),
+    ],
+)
+def test_the_feedback_says_what_a_format_needs(wanted, value, words):
+    schema = AnswerSchema({"type": "object", "properties": {"x": {"type": "string", "format": wanted}}})
+    (error,) = schema.validate({"x": value})
+    assert str(error).startswith(f'$.x: the value is not a "{wanted}"')
+    assert str(error).endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "example"), [("time", "12:30:00Z"), ("date-time", "2024-05-06T10:56:41+02:00"), *EXAMPLES.items()]
+)
+def test_what_the_feedback_asks_for_is_taken(wanted, example):
+    assert AnswerSchema({"type": "string", "format": wanted}).is_valid(example)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -13,7 +14,8 @@ from pydantic.errors import PydanticUserError
 
 from throughster.errors import RequestError
 from throughster.providers.values import as_text
-from throughster.schema import AnswerSchema, drop_added_nulls, strict_schema
+from throughster.schema import AnswerSchema, drop_added_nulls, json_path, strict_schema
+from throughster.schema.issues import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from throughster.providers.base import Provider
     from throughster.types import Message, Response
 
-__all__ = ["Tool", "choice_wire", "read_tools", "tool_message"]
+__all__ = ["Tool", "choice_wire", "judged", "read_tools", "tool_message"]
 
 
 @dataclass(frozen=True)
@@ -69,17 +71,29 @@ class Tool:
             return arguments, None, ("the arguments are no JSON object",)
         if tightened and self.wire_form is None:
             arguments = drop_added_nulls(arguments, self.parameters)
-        errors = tuple(str(error) for error in self.schema.validate(arguments))
-        if errors or self.model is None:
-            return arguments, (None if errors else arguments), errors
-        try:
-            return arguments, self.model.model_validate_json(as_text(arguments)), ()
-        except ValidationError as error:
-            return arguments, None, tuple(str(e["msg"]) for e in error.errors(include_url=False, include_input=False))
+        validated, errors = judged(self.schema, self.model, arguments)
+        return arguments, validated, errors
 
     def keywords(self, validated: BaseModel) -> dict[str, Any]:
         """Checked arguments by the names of the function's parameters."""
         return {self.renamed.get(name, name): getattr(validated, name) for name in type(validated).model_fields}
+
+
+def judged(schema: AnswerSchema, model: type[BaseModel] | None, value: Any) -> tuple[Any, tuple[str, ...]]:
+    """What is made of a JSON value, and what is wrong with it: a model class decides alone, else the schema does.
+
+    Inputs are never quoted at length.
+    """
+    if model is None:
+        errors = tuple(str(error) for error in schema.validate(value))
+        return (None if errors else value), errors
+    try:
+        return model.model_validate_json(json.dumps(value)), ()
+    except ValidationError as error:
+        return None, tuple(
+            shortened(f"{json_path(e['loc'])}: {e['msg']}")
+            for e in error.errors(include_url=False, include_context=False, include_input=False)[:20]
+        )
 
 
 def read_tools(tools: Sequence[Any]) -> tuple[Tool, ...]:

@@ -34,6 +34,8 @@ __all__ = ["StreamReply", "Transport", "close_sessions", "take_ended", "translat
 
 _T = TypeVar("_T")
 MAX_REPLY_BYTES = 32_000_000
+MAX_STREAM_BYTES = 200_000_000
+"""Of one stream, with all that is in its events beside the text: about a million of them."""
 _DRAIN_S = 0.5
 _is_fresh: ContextVar[bool] = ContextVar("_is_fresh")  # whether the present request opened its connection
 _IDLE_CONNECTION_S = 4.0  # below uvicorn's 5 s: a socket the server is about to close is not picked up again
@@ -80,6 +82,7 @@ class StreamReply:
     async def chunks(self) -> AsyncIterator[bytes]:
         """The pieces, as they arrive. Raises StreamError, or RequestTimeoutError naming the clock that ran out."""
         readany = self._response.content.readany
+        left = MAX_STREAM_BYTES
         while True:
             self._waiting = True
             try:
@@ -90,6 +93,10 @@ class StreamReply:
                 self._waiting = False
             if not chunk:
                 return
+            left -= len(chunk)
+            if left < 0:
+                message = f"The stream is longer than {MAX_STREAM_BYTES:,} bytes, and was ended."
+                raise StreamError(message, retryable=False)
             yield chunk
 
     def progress(self) -> None:

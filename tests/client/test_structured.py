@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import functools
 import json
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, field_validator
 
 from throughster import errors
 from throughster.client import MistralInterface, OpenAiInterface, VllmInterface
+from throughster.tools import read_tools
 from throughster.types import Retry
 
 REQUEST = {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who?"}]}
@@ -199,3 +201,28 @@ def test_a_call_of_a_tool_in_place_of_an_answer_is_told(serving):
     response, bodies = ask(serving, *replies)
     assert response.validated_schema == {"name": "Ann"}
     assert "Tools were called in place of an answer: look." in bodies[1]["messages"][-1]["content"]
+
+
+class Appointment(BaseModel):
+    at: dt.datetime
+    opens: dt.time
+    seats: int = 1
+
+
+NAIVE = {"at": "2024-05-06T10:56:41", "opens": "12:30:00", "seats": "4"}
+
+
+@pytest.mark.parametrize("strategy", ["json_schema", "json_object", "prompt", "tool"])
+def test_a_model_class_decides_what_it_takes(serving, strategy):
+    call = {"id": "1", "function": {"name": "answer", "arguments": json.dumps(NAIVE)}}
+    reply = answer(None, "tool_calls", tool_calls=[call]) if strategy == "tool" else answer(NAIVE)
+    found, _ = ask(serving, reply, schema=Appointment, strategy=strategy, max_attempts=1)
+    assert found.validated_schema == Appointment.model_validate(NAIVE)
+
+
+def test_the_model_of_a_tool_decides_too():
+    (tool,) = read_tools([Appointment])
+    assert tool.check(NAIVE) == (NAIVE, Appointment.model_validate(NAIVE), ())
+    assert tool.check({**NAIVE, "seats": "many"})[2] == (
+        "$.seats: Input should be a valid integer, unable to parse string as an integer",
+    )

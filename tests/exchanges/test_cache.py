@@ -339,3 +339,34 @@ def test_replies_are_parsed_again(cache):
     connection.close()
     assert json.loads(body)["choices"][0]["message"]["content"]
     assert "authorization" not in headers
+
+
+@pytest.mark.parametrize("other", ["stream", "call"])
+def test_a_stream_that_nobody_reads_on_blocks_nobody(cache, other):
+    async def scenario(emulator):
+        async with client_of(emulator, cache) as client:
+            left = client.stream(HELLO)
+            first = await anext(aiter(left))
+            async with asyncio.timeout(10):
+                if other == "call":
+                    answer = await client.call(HELLO)
+                else:
+                    second = client.stream(HELLO)
+                    assert (await anext(texts := aiter(second))) == first
+                    assert [text async for text in texts]
+                    answer = second.response
+            await left.aclose()
+            return answer.cached
+
+    assert on_emulator(scenario) is False
+
+
+def test_two_streams_are_read_in_turns(cache):
+    async def scenario(emulator):
+        async with client_of(emulator, cache) as client, asyncio.timeout(10):
+            streams = [aiter(client.stream(HELLO)) for _ in range(2)]
+            return [[await anext(one) for one in streams] for _ in range(3)]
+
+    rounds = on_emulator(scenario)
+    assert len(rounds) == 3
+    assert all(one == other for one, other in rounds)

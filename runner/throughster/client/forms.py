@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from throughster.schema import drop_added_nulls, strict_schema
-from throughster.strictjson import JsonProblem, parse_json
-from throughster.tools import Tool, tool_message
+from throughster.schema import drop_added_nulls, read_answer, strict_schema
+from throughster.tools import Tool, judged, tool_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,9 +20,10 @@ if TYPE_CHECKING:
     from throughster.schema import AnswerSchema
     from throughster.types import Message, Response
 
-__all__ = ["FORMS", "Form", "ToolsForm", "check_with_model"]
+__all__ = ["FORMS", "Form", "ToolsForm"]
 
 _NAME = "answer"
+_NOT_WRAPPED = '$: expected an object with the one key "value"'
 _REPAIR = "Your last answer is not valid:\n{errors}\nAnswer again with the corrected JSON value and nothing else."
 
 
@@ -67,13 +66,13 @@ class _JsonForm(Form):
             names = ", ".join(call.name for call in response.tool_calls)
             return response, (f"Tools were called in place of an answer: {names}. Answer with the JSON value.",)
         value, errors = self._value(response)
-        if not errors and self._model is not None:
-            value, errors = check_with_model(self._model, value)
+        if not errors:
+            value, errors = judged(self._schema, self._model, value)
         return (replace(response, validated_schema=value) if not errors else response), errors
 
     def _value(self, response: Response) -> tuple[Any, tuple[str, ...]]:
-        answer = self._schema.check_answer(response.content)
-        return answer.value, answer.errors
+        """The JSON value of the answer, whatever it holds."""
+        return read_answer(response.content)
 
 
 class JsonSchemaForm(_JsonForm):
@@ -100,19 +99,16 @@ class JsonSchemaForm(_JsonForm):
         }
 
     def _value(self, response: Response) -> tuple[Any, tuple[str, ...]]:
-        if not (self._wrapped or self._tightened):
-            return super()._value(response)
-        try:
-            value = parse_json(response.content)
-        except JsonProblem as problem:
-            return None, (f"The answer is no JSON: {problem}.",)
+        value, errors = super()._value(response)
+        if errors:
+            return None, errors
         if self._wrapped:
             if not isinstance(value, dict) or set(value) != {"value"}:
-                return None, ('$: expected an object with the one key "value"',)
+                return None, (_NOT_WRAPPED,)
             value = value["value"]
         if self._tightened:
             value = drop_added_nulls(value, self._schema.schema)
-        return value, tuple(str(error) for error in self._schema.validate(value))
+        return value, ()
 
 
 class JsonObjectForm(_JsonForm):
@@ -144,8 +140,7 @@ class PromptForm(_JsonForm):
         self.instruction = _instruction(self._schema)
 
     def _value(self, response: Response) -> tuple[Any, tuple[str, ...]]:
-        answer = self._schema.check_answer(_unfence(response.content))
-        return answer.value, answer.errors
+        return read_answer(_unfence(response.content))
 
 
 class ToolsForm(Form):
@@ -214,14 +209,17 @@ class ToolForm(ToolsForm):
         self._model = model
 
     def read(self, response: Response) -> tuple[Response, tuple[str, ...]]:
-        response, errors = super().read(response)
-        if errors:
-            return response, errors
-        value = response.tool_calls[0].arguments
-        value = value["value"] if self._wrapped else value
-        errors = tuple(str(error) for error in self._schema.validate(value))
-        if not errors and self._model is not None:
-            value, errors = check_with_model(self._model, value)
+        calls = response.tool_calls
+        if not calls or not all(call.name == _NAME and isinstance(call.arguments, dict) for call in calls):
+            return super().read(response)  # which says what is wrong
+        value = calls[0].arguments
+        if self._tightened:
+            value = drop_added_nulls(value, self._tools[_NAME].parameters)
+        if self._wrapped:
+            if set(value) != {"value"}:
+                return response, (_NOT_WRAPPED,)
+            value = value["value"]
+        value, errors = judged(self._schema, self._model, value)
         return (response, errors) if errors else (replace(response, validated_schema=value, tool_calls=()), ())
 
 
@@ -233,19 +231,6 @@ FORMS: dict[str, Callable[[AnswerSchema, Provider, type[BaseModel] | None], Form
     "tool": ToolForm,
     "prompt": PromptForm,
 }
-
-
-def check_with_model(model: type[BaseModel], value: Any) -> tuple[Any, tuple[str, ...]]:
-    """The instance, and what the model's own validators say of the value. Inputs are never quoted at length."""
-    from pydantic import ValidationError
-
-    try:
-        return model.model_validate_json(json.dumps(value)), ()
-    except ValidationError as error:
-        return None, tuple(
-            f"${''.join(f'[{p}]' if isinstance(p, int) else f'.{p}' for p in e['loc'])}: {e['msg']}"[:300]
-            for e in error.errors(include_url=False, include_context=False, include_input=False)[:20]
-        )
 
 
 def listed(errors: Sequence[str]) -> str:

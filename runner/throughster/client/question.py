@@ -175,7 +175,9 @@ class Question:
             body, version = self.body(messages), self._version
             try:
                 async with aclosing(
-                    self._sender.stream(self._place, body, sends, retry=retry, watch=watch, most=self._most)
+                    self._sender.stream(
+                        self._place, body, sends, retry=retry, pulled=True, watch=watch, most=self._most
+                    )
                 ) as items:
                     async for item in items:
                         yield item

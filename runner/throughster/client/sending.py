@@ -144,28 +144,38 @@ class Sender:
         kind: Kind = "transport",
         retry: Retry | None = None,
         shown: bool = True,
+        pulled: bool = False,
         watch: Watch | None = None,
         most: int | None = None,
     ) -> AsyncGenerator[list[Piece] | Response, None]:
         """The deltas of the answer as they arrive, a list at a time; the last item is the whole Response.
 
         `shown`: the deltas reach somebody as they come, so that a stream that broke off after the first of them is not
-        sent again. Raises as `ask`.
+        sent again. `pulled`: a caller reads it, or stops reading it, as he likes: nobody else waits for that. Raises as
+        `ask`.
         """
         course = Course(self, sends, kind=kind, retry=retry, watch=watch, size=len(body), most=most)
         if self._cache is None or TAPE.get() is not None:
             items = self._stream(place, body, course, shown=shown)
         else:
-            items = self._stream_kept(self._cache, place, body, course, tuple(sends), shown=shown)
+            items = self._stream_kept(self._cache, place, body, course, tuple(sends), shown=shown, alone=not pulled)
         async with aclosing(items):
             async for item in items:
                 yield item
 
     async def _stream_kept(
-        self, cache: Cache, place: Place, body: bytes, course: Course, sends: tuple[Attempt, ...], *, shown: bool
+        self,
+        cache: Cache,
+        place: Place,
+        body: bytes,
+        course: Course,
+        sends: tuple[Attempt, ...],
+        *,
+        shown: bool,
+        alone: bool,
     ) -> AsyncGenerator[list[Piece] | Response, None]:
         key = self._key(place, body)
-        async with cache.turn(key) as kept:
+        async with cache.turn(key, alone=alone) as kept:
             pieces: list[bytes] = []
             if kept is not None:
                 items = self._read(StoredStream(kept), course, 0.0, [])

@@ -89,14 +89,20 @@ class Cache:
         return digest_of(b"%d" % _VERSION, url.encode(), b"%d" % repeat, canonical(body))
 
     @asynccontextmanager
-    async def turn(self, key: bytes) -> AsyncIterator[Stored | None]:
-        """The kept answer, or None: then whoever is inside asks, and others with the same key wait for it."""
+    async def turn(self, key: bytes, *, alone: bool = True) -> AsyncIterator[Stored | None]:
+        """The kept answer, or None: then whoever is inside asks, and others with the same key wait for it.
+
+        Without `alone` nobody waits: who is inside may never come to an end.
+        """
         store = self._open()
         waiting = store.waiting.setdefault(asyncio.get_running_loop(), {})
         while (under_way := waiting.get(key)) is not None:
             await asyncio.shield(under_way)
         if self.mode != "write" and (found := store.get(key, self.max_age_days)) is not None:
             yield found
+            return
+        if not alone:
+            yield None
             return
         done = waiting[key] = asyncio.get_running_loop().create_future()
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,10 +21,22 @@ from throughster.strictjson import JsonProblem, parse_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Answer", "AnswerSchema", "check_schema", "load_schema", "read_schema"]
+__all__ = ["Answer", "AnswerSchema", "check_schema", "load_schema", "read_answer", "read_schema"]
 
 _MOST_ERRORS = 20
 _LONGEST_FOUND = 60
+EXAMPLES = {
+    "date": "2024-05-06",
+    "date-time": "2024-05-06T10:56:41Z",
+    "duration": "P1DT2H30M",
+    "email": "ada@example.org",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "time": "10:56:41Z",
+    "uri": "https://example.org/page",
+    "uuid": "123e4567-e89b-12d3-a456-426614174000",
+}
+_WITHOUT_OFFSET = re.compile(r"(?:^|[Tt ])\d\d:\d\d:\d\d(?:\.\d+)?$")
 _ROOT = "https://throughster.invalid/root"
 
 
@@ -84,13 +97,10 @@ class AnswerSchema:
 
     def check_answer(self, text: str) -> Answer:
         """Read an answer's text strictly (see `parse_json`) and check it. Never raises for anything in `text`."""
-        try:
-            value = parse_json(text)
-        except JsonProblem as problem:
-            return Answer(None, (_no_json(text, problem),))
-        if self.is_valid(value):
-            return Answer(value)
-        return Answer(value, tuple(str(error) for error in self.validate(value)))
+        answer = read_answer(text)
+        if answer.errors or self.is_valid(answer.value):
+            return answer
+        return Answer(answer.value, tuple(str(error) for error in self.validate(answer.value)))
 
     def part_is_valid(self, pointer: Pointer, value: Any) -> bool:
         """Return whether `value` fits the subschema at `pointer`."""
@@ -99,6 +109,14 @@ class AnswerSchema:
             part = {"$schema": self._documents.dialect, "$ref": f"{_ROOT}#{_quoted(address)}"}
             self._parts[pointer] = compile_validator(part, registry=_registry(self._documents, _ROOT))
         return bool(self._parts[pointer].is_valid(value))
+
+
+def read_answer(text: str) -> Answer:
+    """An answer's text as JSON, read strictly (see `parse_json`), whatever it holds."""
+    try:
+        return Answer(parse_json(text))
+    except JsonProblem as problem:
+        return Answer(None, (_no_json(text, problem),))
 
 
 def check_schema(schema: Any, *, base: Path | None = None, root: Path | None = None) -> list[SchemaIssue]:
@@ -175,7 +193,7 @@ def _describe(error: jsonschema_rs.ValidationError, value: Any) -> str:
     """Return the validator's message, what was found, and for a choice of schemas why the nearest does not fit."""
     text = error.message[: 4 * 300]
     if text.startswith("the value"):
-        text += _found(error, value)
+        text += _found(error, value) + _needed(error, value)
     nearest = min(_branches(error), key=_misfit, default=None)
     if nearest:
         inner = nearest[0]
@@ -189,6 +207,18 @@ def _branches(error: jsonschema_rs.ValidationError) -> Iterator[list[jsonschema_
 
 def _misfit(branch: list[jsonschema_rs.ValidationError]) -> tuple[int, int]:
     return -max(len(error.instance_path) for error in branch), len(branch)
+
+
+def _needed(error: jsonschema_rs.ValidationError, value: Any) -> str:
+    """What a text of this format looks like: a model that is only told the format's name writes the same again."""
+    wanted = getattr(error.kind, "format", None)
+    if wanted not in EXAMPLES:
+        return ""
+    for step in error.instance_path:
+        value = value[step]
+    if wanted in ("time", "date-time") and isinstance(value, str) and _WITHOUT_OFFSET.search(value):
+        return "; it needs an offset, such as Z"
+    return f"; write it like {EXAMPLES[wanted]}"
 
 
 def _found(error: jsonschema_rs.ValidationError, value: Any) -> str:
