@@ -29,12 +29,12 @@ def dry_run(plans: Sequence[Plan], *, color: str, screen: str) -> int:
                 messages = plan.messages(row)
             except RequestError as error:
                 failures += 1
-                echo(f"{plan.file}: row {row.index}: {error}", err=True)
+                echo(f"{plan.file}: row {row.index + 1}: {error}", err=True)
                 continue
             characters += sum(len(message["content"]) for message in messages)
             rows += 1
             if rows <= _SHOWN and screen == "text":
-                echo(f"--- row {row.index} ({line(row.id)})", bold=True, color=color)
+                echo(f"--- row {row.index + 1} ({line(row.id)})", bold=True, color=color)
                 for message in messages:
                     echo(f"{message['role']}: {message['content']}")
         _report(plan, rows, characters, screen)

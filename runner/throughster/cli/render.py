@@ -34,13 +34,13 @@ def render(screen: str, color: str, **choice: Any) -> int:
             try:
                 messages = plan.messages(row)
             except RequestError as error:
-                echo(f"{plan.file}: row {row.index}: {error}", err=True)
+                echo(f"{plan.file}: row {row.index + 1}: {error}", err=True)
                 code = WRONG
                 continue
             if screen == "json":
                 echo_json({"id": row.id, "row": row.index, "messages": messages})
                 continue
-            echo(f"--- {line(plan.name)} row {row.index} ({line(row.id)})", bold=True, color=color)
+            echo(f"--- {line(plan.name)} row {row.index + 1} ({line(row.id)})", bold=True, color=color)
             for message in messages:
                 echo(f"{message['role']}:", bold=True, color=color)
                 echo(message["content"])

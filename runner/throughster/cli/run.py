@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,13 @@ from throughster.cli.exits import OK, WRONG
 from throughster.cli.numbers import FiniteRange
 from throughster.cli.problems import print_problems
 from throughster.cli.selection import prepared, spec_options
+from throughster.errors import CassetteError, Problem, SettingsError, SpecError
 from throughster.reports.files import KINDS
 from throughster.running.outputs import check_outputs
 from throughster.screen import echo, line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["run"]
 
@@ -89,6 +93,8 @@ def run(
     )
     print_problems(problems, screen, color)
     if any(problem.severity == "error" for problem in problems) or not plans:
+        if not (check or dry_run):
+            _write_refused(outputs, problems)
         return WRONG
     if dry_run:
         from throughster.cli.dry_run import dry_run as show
@@ -112,7 +118,18 @@ def run(
         baseline=baseline,
         update_baseline=update_baseline,
     )
-    return carry_out(plans, work, Screen(screen, color, quiet=quiet, verbose=verbose, progress=not no_progress))
+    try:
+        return carry_out(plans, work, Screen(screen, color, quiet=quiet, verbose=verbose, progress=not no_progress))
+    except (CassetteError, SettingsError, SpecError) as error:  # found before anything was sent
+        _write_refused([path for path in outputs if resume or not path.exists()], [Problem("", 0, 0, str(error))])
+        raise
+
+
+def _write_refused(outputs: Sequence[Path], problems: Sequence[Problem]) -> None:
+    if outputs:
+        from throughster.reports.refused import write_refused  # with the reports
+
+        write_refused(outputs, problems)
 
 
 def _count(text: str | None) -> int:

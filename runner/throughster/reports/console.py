@@ -11,16 +11,14 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
 from throughster.redact import inert, one_line, printable
+from throughster.reports.progress import Tally, duration, progress_line
+from throughster.reports.rows import Picked, reason_of, row_table
 from throughster.running.events import AttemptFailed, RowFinished, RunFinished, RunStarted, Stopping, TextArrived
-from throughster.running.result import to_line
 from throughster.screen import line, shown
 
 if TYPE_CHECKING:
@@ -28,14 +26,13 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from rich.console import ConsoleOptions
-    from rich.progress import Task
+    from rich.progress import Progress
 
     from throughster.running.events import Event, Summary
     from throughster.running.result import Result
 
 __all__ = ["ConsoleReport", "make_console"]
 
-SHOWN_ROWS = 20
 _SHOWN_FAILURES = 5
 _QUIET_LINE_S = 10.0
 _LEAST_SHARE = 0.05
@@ -47,7 +44,6 @@ _HELD_BY = {
 }
 _VERDICT_STYLE = {"pass": "green", "flaky": "yellow", "fail": "red", "error": "red"}
 _BEGINS = re.compile(r"^(?:\x1b\[[0-9;]*m|[^\S\n])+(?P<first>[:#])(?=(?P=first))", re.MULTILINE)  # behind a style
-_STYLE = {"ok": "green", "failed": "red", "invalid": "red", "error": "red", "skipped": "yellow"}
 
 
 class _Output(Console):
@@ -133,13 +129,9 @@ class ConsoleReport:
         self._live = self._draws and self._err.is_terminal
         self._progress: Progress | None = None
         self._task: Any = None
-        self._first: list[Result] = []
-        self._failures: Counter[str] = Counter()
-        self._counts: Counter[str] = Counter()
-        self._tokens = 0
-        self._retries = 0
-        self._total: int | None = None
-        self._began_at = self._spoke_at = time.monotonic()
+        self._picked = Picked()
+        self._tally = Tally()
+        self._spoke_at = time.monotonic()
         self._streamed = False
 
     def __call__(self, event: Event) -> None:
@@ -158,12 +150,9 @@ class ConsoleReport:
                 self._finish(event)
 
     def _start(self, event: RunStarted) -> None:
-        self._first.clear()
-        self._failures.clear()
-        self._counts.clear()
-        self._tokens = self._retries = 0
-        self._total = event.total
-        self._began_at = self._spoke_at = time.monotonic()
+        self._picked = Picked()
+        self._tally = Tally(None if event.total is None else event.total - event.done)
+        self._spoke_at = time.monotonic()
         if not self._quiet:
             rows = "rows" if event.total is None else _many(event.total, "row")
             done = f", {event.done:,} of them done already" if event.done else ""
@@ -171,40 +160,25 @@ class ConsoleReport:
             for note in event.notes:
                 self._err.print(note, style="yellow")
         if self._live:
-            self._progress = Progress(
-                TextColumn("  "),
-                BarColumn(bar_width=28),
-                MofNCompleteColumn(),
-                _Figures(self),
-                TimeElapsedColumn(),
-                console=self._err,
-                transient=True,
-                refresh_per_second=5,
-            )
-            self._task = self._progress.add_task("", total=event.total)
+            self._progress = progress_line(self._err, self._tally)
+            self._task = self._progress.add_task("", total=self._tally.total)
             self._progress.start()
 
     def _row(self, result: Result) -> None:
-        self._counts[result.status] += 1
-        self._retries += max(0, len(result.attempts) - 1)
-        if result.usage is not None:
-            self._tokens += result.usage.total_tokens
-        if len(self._first) < SHOWN_ROWS:
-            self._first.append(result)
-        if result.status != "ok":
-            self._failures[_reason(result)] += 1
-            if self._verbose:
-                self._above(Text(f"  row {result.row} {result.label}: {_reason(result)}", style="red"))
+        self._tally.add(result)
+        self._picked.add(result)
+        if result.status != "ok" and self._verbose:
+            self._above(Text(f"  row {result.row + 1} {result.label}: {reason_of(result)}", style="red"))
         if self._progress is not None:
             self._progress.advance(self._task)
         elif self._draws and time.monotonic() - self._spoke_at > _QUIET_LINE_S:
             self._spoke_at = time.monotonic()
-            self._err.print(f"  {self._done()}  {self.figures()}")
+            self._err.print(f"  {self._tally.done}  {self._tally.figures()}")
 
     def _attempt(self, event: AttemptFailed) -> None:
         if self._verbose:
             self._above(
-                Text(f"  row {event.row} {event.label}: send failed: {one_line(event.error, 300)}", style="yellow")
+                Text(f"  row {event.row + 1} {event.label}: send failed: {one_line(event.error, 300)}", style="yellow")
             )
 
     def _above(self, text: Text) -> None:
@@ -227,11 +201,14 @@ class ConsoleReport:
         if self._streamed:
             self._out.print()
         if not self._quiet:
-            if self._first and not self._streamed:
-                self._out.print(_table(self._first))
-                more = event.summary.asked - len(self._first)
+            if self._picked.count and not self._streamed:
+                rows = self._picked.rows()
+                self._out.print(row_table(rows, but=event.summary.stopped_by))
+                more = event.summary.asked - len(rows)
                 if more > 0:
-                    self._out.print(f"... and {more:,} more in {event.journal}")
+                    self._out.print(
+                        f"... and {more:,} more. All of them: throughster view {event.journal}", soft_wrap=True
+                    )
             self._out.print(_summary_line(event.summary), style=_style(event.summary), soft_wrap=True)
             if held := _held_line(event.summary):
                 self._out.print(held, soft_wrap=True)
@@ -249,7 +226,8 @@ class ConsoleReport:
                 style = _VERDICT_STYLE[case.verdict]
                 place = f"{case.file}:{case.line}: " if case.line else ""
                 told = f"{place}{case.verdict} {case.tally}: {case.id} on {case.label}"
-                reason = f": {one_line(case.reason, 300)}" if case.reason else ""
+                is_told = not case.reason or case.reason == summary.stopped_by
+                reason = "" if is_told else f": {one_line(case.reason, 300)}"
                 self._err.print(Text(f"  {told}{reason}", style=style), soft_wrap=True)
         for name, why in summary.left_out.items():
             self._err.print(Text(f"  skipped: {name}{f': {why}' if why else ''}", style="yellow"))
@@ -270,9 +248,10 @@ class ConsoleReport:
             self._out.print(tests, style=style, soft_wrap=True)
 
     def _print_failures(self, summary: Summary) -> None:
-        for reason, count in self._failures.most_common(_SHOWN_FAILURES):
-            self._err.print(Text(f"  {_many(count, 'row')}: {reason}", style="red"), soft_wrap=True)
-        rest = len(self._failures) - _SHOWN_FAILURES
+        for told, reason in self._picked.most_common(_SHOWN_FAILURES, but=summary.stopped_by):
+            text = f"  {_many(reason.count, 'row')}: {told}{reason.told}"
+            self._err.print(Text(text, style="red"), soft_wrap=True)
+        rest = len(self._picked.reasons) - _SHOWN_FAILURES
         if rest > 0:
             self._err.print(
                 Text(f"  and {_many(rest, 'other reason')}; every row's own is in the results", style="red")
@@ -285,107 +264,6 @@ class ConsoleReport:
             )
             if summary.wrong is None:
                 self._err.print("To go on: the same command with --resume.", style="bold")
-
-    def _done(self) -> str:
-        done = self._counts.total()
-        return f"{done:,}" if self._total is None else f"{done:,}/{self._total:,}"
-
-    def figures(self) -> str:
-        """Rate, ok and failed, tokens, retries, time left."""
-        done = self._counts.total()
-        elapsed_s = max(1e-9, time.monotonic() - self._began_at)
-        parts = [f"{done / elapsed_s:,.1f} rows/s", f"{self._counts['ok']:,} ok"]
-        if failed := done - self._counts["ok"]:
-            parts.append(f"{failed:,} failed")
-        parts.append(f"{self._tokens:,} tokens")
-        if self._retries:
-            parts.append(f"{self._retries:,} sent again")
-        if self._total is not None and 0 < done < self._total:
-            parts.append(f"{_duration(elapsed_s * (self._total - done) / done)} left")
-        return ", ".join(parts)
-
-
-class _Figures(ProgressColumn):
-    def __init__(self, report: ConsoleReport) -> None:
-        super().__init__()
-        self._report = report
-
-    def render(self, task: Task) -> Text:  # noqa: ARG002
-        return Text(self._report.figures())
-
-
-def _table(results: list[Result]) -> Table:
-    """The first results in the order of the data: the variables that differ, then the answer."""
-    results = sorted(results, key=lambda r: (r.row, r.label, r.repeat))
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    names = list(dict.fromkeys(name for result in results for name in result.vars))
-    varying = [n for n in names if len({_cell(r.vars.get(n)) for r in results}) > 1] if len(results) > 1 else names
-    varying = varying[:4]
-    labels = len({result.label for result in results}) > 1
-    fields = _fields(results)
-    for name in varying:
-        table.add_column(one_line(name, 20), max_width=36, overflow="fold", style="dim" if fields else None)
-    if labels:
-        table.add_column("provider", max_width=30, style="dim")
-    for name in fields or ["answer"]:
-        table.add_column(one_line(name, 20), max_width=60, overflow="fold")
-    failed = any(result.status != "ok" for result in results)
-    if failed:
-        table.add_column("status")
-    for result in results:
-        row = [Text(one_line(_cell(result.vars.get(name)), 80)) for name in varying]
-        if labels:
-            row.append(Text(line(result.label)))
-        row += [Text(one_line(_cell(value), 160)) for value in _answer(result, fields)]
-        if failed:
-            row.append(Text(result.status, style=_STYLE.get(result.status, "yellow")))
-        table.add_row(*row)
-    return table
-
-
-def _fields(results: list[Result]) -> list[str]:
-    """The keys of the answers, when each is a small flat object and a column apiece reads better than JSON."""
-    outputs = [result.output for result in results if result.status == "ok" and not result.tool_calls]
-    if not outputs or not all(isinstance(output, dict) for output in outputs):
-        return []
-    names = list(dict.fromkeys(name for output in outputs for name in output))
-    flat = all(not isinstance(value, dict) for output in outputs for value in output.values())
-    return names if flat and len(names) <= 4 else []
-
-
-def _answer(result: Result, fields: list[str]) -> list[Any]:
-    if fields:
-        output = result.output if isinstance(result.output, dict) else {}
-        return [output.get(name, "") for name in fields]
-    if result.tool_calls:
-        return [", ".join(f"{call.name}({_cell(call.arguments)})" for call in result.tool_calls)]
-    if result.output is not None:
-        return [result.output]
-    return [result.text or (result.error.message if result.error else "")]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
-        return ", ".join(value)
-    try:
-        return "" if value is None else orjson.dumps(value).decode()
-    except TypeError:
-        return str(value)
-
-
-def _reason(result: Result) -> str:
-    if result.error is not None:
-        return f"{result.status}: {one_line(result.error.message, 300)}"
-    failed = next((check.reason for check in result.checks if not check.passed), "")
-    words = {
-        "failed": one_line(failed, 300),
-        "truncated": "the answer was cut at the token limit (finish_reason `length`); raise max_tokens",
-        "refused": f"the model refused: {one_line(result.refusal or '', 200)}",
-        "filtered": "the provider's content filter stopped the answer",
-    }
-    return f"{result.status}: {words.get(result.status, 'see the results')}"
 
 
 def _summary_line(summary: Summary) -> str:
@@ -401,7 +279,7 @@ def _summary_line(summary: Summary) -> str:
     if summary.resent:
         parts.append(f"{summary.resent:,} sent again")
     rate = summary.asked / summary.elapsed_s if summary.elapsed_s else 0.0
-    parts.append(f"{_duration(summary.elapsed_s)}, {rate:,.1f} rows/s")
+    parts.append(f"{duration(summary.elapsed_s)}, {rate:,.1f} rows/s")
     return f"{_many(summary.asked, 'row')}: " + ", ".join(parts)
 
 
@@ -429,15 +307,3 @@ def _stopping(event: Stopping) -> str:
 
 def _many(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
-
-
-def result_line(result: Result) -> str:
-    return to_line(result).decode()

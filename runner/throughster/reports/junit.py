@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from throughster.reports.folded import Folded
     from throughster.running.plan import Plan
 
-__all__ = ["write_junit"]
+__all__ = ["write_junit", "xml_text"]
 
 # what XML 1.0 cannot hold, section 2.2
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -33,14 +33,14 @@ def write_junit(journal: Path, path: Path, plans: Sequence[Plan]) -> None:
     totals = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
     seconds = 0.0
     for plan in plans:
-        suite = ET.SubElement(root, "testsuite", name=_text(plan.name), file=_text(plan.file))
+        suite = ET.SubElement(root, "testsuite", name=xml_text(plan.name), file=xml_text(plan.file))
         cases = folded(journal, plan)
         for case in cases:
             _case(suite, plan, case)
         left_out = plan.cases.skipped if plan.cases is not None else {}
         for name, why in left_out.items():
-            one = ET.SubElement(suite, "testcase", classname=_text(plan.name), name=_text(name), time="0")
-            ET.SubElement(one, "skipped", message=_text(why or "skipped"))
+            one = ET.SubElement(suite, "testcase", classname=xml_text(plan.name), name=xml_text(name), time="0")
+            ET.SubElement(one, "skipped", message=xml_text(why or "skipped"))
         counts = {
             "tests": len(cases) + len(left_out),
             "failures": sum(case.verdict == "fail" for case in cases),
@@ -58,17 +58,17 @@ def write_junit(journal: Path, path: Path, plans: Sequence[Plan]) -> None:
 
 def _case(suite: ET.Element, plan: Plan, case: Folded) -> None:
     name = case.id if len(plan.targets) == 1 else f"{case.id} [{case.label}]"
-    about = {"classname": _text(plan.name), "name": _text(name), "time": f"{case.seconds:.3f}"}
+    about = {"classname": xml_text(plan.name), "name": xml_text(name), "time": f"{case.seconds:.3f}"}
     if case.line:
-        about |= {"file": _text(case.file), "line": str(case.line)}
+        about |= {"file": xml_text(case.file), "line": str(case.line)}
     one = ET.SubElement(suite, "testcase", about)
     if case.verdict in ("fail", "error"):
         kind = "failure" if case.verdict == "fail" else "error"
         message = f"{case.tally}: {case.reason}" if case.planned > 1 else case.reason
-        element = ET.SubElement(one, kind, message=_text(message)[:1000], type=case.kind)
-        element.text = _text(_told(plan, case))[:_LONGEST]
+        element = ET.SubElement(one, kind, message=xml_text(message)[:1000], type=case.kind)
+        element.text = xml_text(_told(plan, case))[:_LONGEST]
     elif case.verdict == "flaky":
-        ET.SubElement(one, "system-out").text = _text(f"flaky, {case.tally} passed: {case.reason}")
+        ET.SubElement(one, "system-out").text = xml_text(f"flaky, {case.tally} passed: {case.reason}")
 
 
 def _told(plan: Plan, case: Folded) -> str:
@@ -81,5 +81,6 @@ def _told(plan: Plan, case: Folded) -> str:
     return "\n".join(lines)
 
 
-def _text(value: Any) -> str:
+def xml_text(value: Any) -> str:
+    """A value as text that XML 1.0 can hold."""
     return _NOT_XML.sub("\ufffd", str(value))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from throughster.errors import SettingsError
+from throughster.reports.folded import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,13 +62,19 @@ def _flat(result: dict[str, Any], names: list[str], fields: list[str]) -> list[A
     output = result["output"]
     answer = {f"output.{k}": v for k, v in output.items()} if isinstance(output, dict) else {"output": output}
     usage = result["usage"] or {}
-    tail = {**result, **usage, "error": (result["error"] or {}).get("message")}
+    tail = {**result, **usage, "error": _why(result)}
     return [
         *(result[name] for name in _HEAD),
         *(result["vars"].get(name) for name in names),
         *(answer.get(name) for name in fields),
         *(tail.get(name) for name in _TAIL),
     ]
+
+
+def _why(result: dict[str, Any]) -> str | None:
+    """Why there is no good answer: the error, the checks that failed, or the refusal."""
+    reason = reason_of(result)
+    return reason if reason not in ("", result["status"]) else None
 
 
 def _header(names: list[str], fields: list[str]) -> list[str]:
