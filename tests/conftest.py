@@ -111,7 +111,7 @@ def process():
 
 
 @contextlib.contextmanager
-def _scripted(reply):
+def _scripted(reply, tls=None):
     """A server in a thread of its own: `reply(body, path)` gives bytes, a value, or (status, headers, bytes or value)."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -138,6 +138,9 @@ def _scripted(reply):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # who does not trust it ends the handshake
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +21,7 @@ from yarl import URL
 
 from throughster.config import read_config
 from throughster.errors import HostNotAllowedError, SettingsError
+from throughster.redact import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +37,8 @@ __all__ = [
     "is_loopback",
     "read_settings",
     "resolve_address",
+    "shown_address",
+    "variable_of",
 ]
 
 TokenProvider: TypeAlias = Callable[[], str | Awaitable[str]]
@@ -99,24 +103,74 @@ def allowed_hosts(extra: Iterable[str] = ()) -> frozenset[str]:
     return frozenset(host.strip().lower() for host in named if host.strip())
 
 
+def shown_address(text: str) -> str:
+    """An address as messages show it: without a user's name, a password or the values of a query."""
+    bare, _, _ = text.partition("#")
+    bare, question, _ = bare.partition("?")
+    scheme, slashes, rest = bare.partition("//")
+    user, at, host = rest.rpartition("@")
+    return one_line(f"{scheme}{slashes}{user and '***'}{at}{host}{question and '?...'}", 200)
+
+
 def parse_address(text: str) -> URL:
     """The address, or SettingsError when it is not a plain http(s) address that reads the same to everyone."""
     try:
         url = URL(text)
-    except (ValueError, TypeError) as error:
-        raise SettingsError(f"`{text}` is no address: {error}.") from error
+    except (ValueError, TypeError):
+        raise SettingsError(f"`{shown_address(text)}` is no address of a server.") from None
     host = url.raw_host or ""
     wrong = (
         "it must begin with http:// or https://" if url.scheme not in ("http", "https") or not host
         else "it must not hold a user name or a password" if url.user or url.password or "@" in text
         else "it must not hold a fragment (#)" if url.fragment or "#" in text
+        else f"it must not hold a query ({_names_in(url)})" if url.query_string or "?" in text
         else "it must not hold a backslash, a blank or a control character" if any(c == "\\" or c <= " " for c in text)
         else "its host must be written in ASCII, without a trailing dot" if host.endswith(".") or not text.isascii()
         else ""
     )  # fmt: skip
     if wrong:
-        raise SettingsError(f"`{text}` cannot be used as an address: {wrong}.")
+        raise SettingsError(f"`{shown_address(text)}` cannot be used as an address: {wrong}.")
     return url
+
+
+def _names_in(url: URL) -> str:
+    names = [part.partition("=")[0] for part in url.query_string.split("&") if "=" in part]
+    return ", ".join(f"{one_line(name, 40)}=..." for name in names) or "?"
+
+
+_ENDS = ("/chat/completions", "/responses", "/embeddings", "/models")
+
+
+def _understood(provider: Provider, text: str, version: str | None, *, from_spec: bool) -> tuple[str, str | None]:
+    """The address and the version of an address as people have it: the whole URI of a request, or a line of a file.
+
+    Raises SettingsError where the URI's version is not the one that was set.
+    """
+    base, question, query = _unquoted(text).partition("?")
+    if question and not from_spec and provider.takes_version:
+        found = URL(f"?{query}").query
+        if set(found) == {"api-version"}:
+            question, told = "", _dashed(found["api-version"])
+            if version is not None and version != told:
+                raise SettingsError(
+                    f"The address says the version `{one_line(told, 40)}`, but `{one_line(version, 40)}` is set "
+                    f"({variable_of(provider, 'api_version')}, or api_version=...). Leave one of them out."
+                )
+            version = told
+    base = base.rstrip("/")
+    end = next((end for end in _ENDS if base.endswith(end)), "")
+    return f"{base.removesuffix(end)}{question}{query if question else ''}", version
+
+
+def _unquoted(text: str) -> str:
+    """What a line of an environment file means: no white space around it, no quotes."""
+    text = text.strip()
+    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+
+
+def _dashed(version: str) -> str:
+    """`20241021-preview` as `2024-10-21-preview`."""
+    return re.sub(r"^(\d{4})(\d{2})(\d{2})(?=$|-)", r"\1-\2-\3", _unquoted(version))
 
 
 def is_loopback(url: URL) -> bool:
@@ -133,8 +187,14 @@ def _origin(url: URL) -> tuple[str, str | None, int | None]:
 
 
 def _is_allowed(url: URL, hosts: frozenset[str]) -> bool:
+    names = ((url.host or "").lower(), _host(url))
+    return any(name in hosts or f"{name}:{url.port}" in hosts for name in names)
+
+
+def _host(url: URL) -> str:
+    """The host as it stands in an address: IPv6 in brackets."""
     host = (url.host or "").lower()
-    return host in hosts or f"{host}:{url.port}" in hosts
+    return f"[{host}]" if ":" in host else host
 
 
 def resolve_address(
@@ -166,8 +226,11 @@ def resolve_address(
             f"Where is the server of {provider.title}? Set {variable_of(provider, 'api_base')}, or give --api-base "
             f"(in Python: api_base=...)."
         )
-    model = model or settings.model_name or provider.default_model
-    version = api_version or settings.api_version
+    model = model or (_unquoted(settings.model_name or "") or None) or provider.default_model
+    version = _dashed(api_version or settings.api_version or "") or None
+    if base is not None:
+        base, version = _understood(provider, base, version, from_spec=from_spec and api_base is not None)
+        model = model or provider.model_in(base)
     if keyless:
         return Address(base or "", model, version, headers=headers or {})
     if base is None:
@@ -178,9 +241,9 @@ def resolve_address(
     if api_base is not None and from_spec:
         if not _may_call(url, provider, settings, hosts):
             raise HostNotAllowedError(
-                f"`{api_base}` stands in the spec, and nobody outside the spec allowed its host. Run with "
-                f"--allow-host {url.host}, or set THROUGHSTER_ALLOWED_HOSTS, or put the address on the command line "
-                f"with --api-base."
+                f"`{shown_address(api_base)}` stands in the spec, and nobody outside the spec allowed its host. "
+                f"Run with --allow-host {_host(url)}, or set THROUGHSTER_ALLOWED_HOSTS, or put the address on the "
+                f"command line with --api-base."
             )
         if is_loopback(url) and not _may_have_key(url, provider, settings, hosts):
             key = None
@@ -192,7 +255,7 @@ def resolve_address(
     ):
         raise HostNotAllowedError(
             f"{variable_of(provider, 'api_base')} is `{base}`, which is not encrypted. Use https, or allow the host: "
-            f"--allow-host {url.host}, or THROUGHSTER_ALLOWED_HOSTS={url.host}."
+            f"--allow-host {_host(url)}, or THROUGHSTER_ALLOWED_HOSTS={_host(url)}."
         )
     if key is None and provider.needs_key and not is_loopback(url) and not headers and token_provider is None:
         raise SettingsError(
@@ -212,7 +275,8 @@ def _usable(key: SecretStr | None, where: str) -> SecretStr | None:
 
 def _may_have_key(url: URL, provider: Provider, settings: ProviderSettings, hosts: Iterable[str]) -> bool:
     own = [address for address in (provider.home, settings.api_base) if address]
-    return any(_origin(url) == _origin(parse_address(a)) for a in own) or _is_allowed(url, allowed_hosts(hosts))
+    addresses = [parse_address(_understood(provider, address, None, from_spec=False)[0]) for address in own]
+    return any(_origin(url) == _origin(address) for address in addresses) or _is_allowed(url, allowed_hosts(hosts))
 
 
 def _may_call(url: URL, provider: Provider, settings: ProviderSettings, hosts: Iterable[str]) -> bool:

@@ -37,6 +37,8 @@ MAX_REPLY_BYTES = 32_000_000
 MAX_STREAM_BYTES = 200_000_000
 """Of one stream, with all that is in its events beside the text: about a million of them."""
 _DRAIN_S = 0.5
+_NO_CA_HELPS = (9, 10, 62, 64)  # OpenSSL's X509_V_ERR: not valid yet, expired, another host, another address
+_OWN_CA = "If the certificate comes from a CA of your own, SSL_CERT_FILE names the file with the CA's certificate."
 _is_fresh: ContextVar[bool] = ContextVar("_is_fresh")  # whether the present request opened its connection
 _IDLE_CONNECTION_S = 4.0  # below uvicorn's 5 s: a socket the server is about to close is not picked up again
 
@@ -312,7 +314,7 @@ def translate(error: Exception, url: URL, timeout: Timeout) -> TransportError | 
     if isinstance(error, TimeoutError):
         return RequestTimeoutError(f"No whole reply from {where} within {timeout.total_s:g} s (timeout.total_s).")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError | ssl.SSLError):
-        return TransportError(f"The TLS connection to {where} failed: {_reason(error)}.", retryable=False)
+        return TransportError(f"The TLS connection to {where} failed: {_tls_reason(error)}", retryable=False)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return TransportError(f"The host name of {where} cannot be resolved: {_reason(error)}.")
     if isinstance(error, aiohttp.ClientConnectorError):
@@ -329,7 +331,19 @@ def translate(error: Exception, url: URL, timeout: Timeout) -> TransportError | 
 
 
 def _origin(url: URL) -> str:
-    return f"{url.scheme}://{url.host}:{url.port}"
+    host = url.host or ""
+    return f"{url.scheme}://{f'[{host}]' if ':' in host else host}:{url.port}"
+
+
+def _tls_reason(error: BaseException) -> str:
+    """The cause in OpenSSL's words; its numbers are not those of the operating system."""
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        own_ca = "" if cause.verify_code in _NO_CA_HELPS else f" {_OWN_CA}"
+        return f"certificate verify failed: {cause.verify_message.rstrip('.')}.{own_ca}"
+    if isinstance(cause, ssl.SSLError):
+        return f"{(cause.reason or str(cause)).replace('_', ' ').lower()}."
+    return f"{_reason(cause)}."
 
 
 def _reason(error: BaseException) -> str:

@@ -259,7 +259,7 @@ def test_azure_asks_the_deployment_that_the_request_names(serving):
     options = {"cls": AzureInterface, "api_version": "2024-10-21", "api_key": "k"}
     call(serving, handler, request={**REQUEST, "model": "a/b"}, **options)
     assert handler.seen[0][0].startswith("/openai/deployments/a%2Fb/chat/completions")
-    with pytest.raises(errors.RequestError, match="Which deployment"):
+    with pytest.raises(errors.RequestError, match="Which model of Azure OpenAI"):
         call(serving, handler, model_name=None, **options)
 
 

@@ -67,6 +67,7 @@ class Question:
         self._stream = stream
         if sender.address.model and "model" not in fields:
             fields = {"model": sender.address.model, **fields}
+        sender.check_model(fields)
         self._place = sender.wire.place_of(fields.get("model"))
         self._learned = self._place.learned
         self._strategies = [s for s in strategies if s not in self._learned.lacking] or list(strategies)

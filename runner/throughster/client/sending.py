@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from throughster.characters import whole
 from throughster.client.course import Course
 from throughster.client.reading import TOKENS, deltas_of, read_deltas
 from throughster.client.wire import Wire
-from throughster.errors import StreamError
-from throughster.exchanges import CASE, TAPE, Stored, StoredStream
+from throughster.errors import RequestError, StreamError
+from throughster.exchanges import CASE, TAPE, Stored, StoredStream, playing
 from throughster.limits import Admission, shared_endpoint
 from throughster.redact import one_line, redact, redact_bytes
+from throughster.settings import variable_of
 from throughster.types import RetryStats
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Sender:
         self.provider = provider
         self.address = address
         self.retry = retry
+        self._has_own_words = bool(headers or query) or playing() is not None
         self.dialect = dialect
         self.questions: dict[bytes, Question] = {}
         self.wire = Wire(
@@ -82,6 +84,15 @@ class Sender:
         credential = hashlib.sha256("\0".join(self.wire.secrets).encode()).hexdigest()[:16]
         shared = (provider.name, address.api_base, address.model or "", credential)
         self.admission = Admission(limits, shared_endpoint(shared, limits))
+
+    def check_model(self, fields: Mapping[str, Any]) -> None:
+        """Raises RequestError where nobody said which model; headers or a query of one's own may say it."""
+        is_said = fields.get("model") or "model" in (fields.get("extra_body") or {}) or self._has_own_words
+        if not is_said and self.provider.needs_model(self.address.api_base):
+            raise RequestError(
+                f"Which model of {self.provider.title}? Set {variable_of(self.provider, 'model_name')}, or give "
+                f"`model_name` to the client or `model` in the request."
+            )
 
     async def ask(
         self,
@@ -119,7 +130,7 @@ class Sender:
                 reply = await self.wire.send(place, body)
                 course.heard(reply.headers)
                 if reply.status != 200:
-                    raise self.wire.error(reply.status, reply.headers, reply.body)
+                    raise self.wire.error(reply.status, reply.headers, reply.body, place)
                 took_s = course.now() - began_at if reply.latency_s is None else reply.latency_s
                 return course.answered(self._whole(reply, took_s, course.stats())), reply
             await course.wait()
@@ -178,7 +189,7 @@ class Sender:
         async with cache.turn(key, alone=alone) as kept:
             pieces: list[bytes] = []
             if kept is not None:
-                items = self._read(StoredStream(kept), course, 0.0, [])
+                items = self._read(StoredStream(kept), place, course, 0.0, [])
             else:
                 items = self._stream(place, body, course, shown=shown, pieces=pieces)
             async with aclosing(items):
@@ -206,7 +217,7 @@ class Sender:
                 began_at = course.now()
                 async with await self.wire.stream(place, body) as reply:
                     course.heard(reply.headers)
-                    async with aclosing(self._read(reply, course, began_at, pieces)) as items:
+                    async with aclosing(self._read(reply, place, course, began_at, pieces)) as items:
                         async for item in items:
                             course.may_resend = course.may_resend and not (shown and item)
                             yield item
@@ -214,10 +225,10 @@ class Sender:
             await course.wait()
 
     async def _read(
-        self, reply: Streamed, course: Course, began_at: float, pieces: list[bytes] | None
+        self, reply: Streamed, place: Place, course: Course, began_at: float, pieces: list[bytes] | None
     ) -> AsyncGenerator[list[Piece] | Response, None]:
         if reply.status != 200:
-            raise self.wire.error(reply.status, reply.headers, await reply.read())
+            raise self.wire.error(reply.status, reply.headers, await reply.read(), place)
         if not reply.is_event_stream:
             body = await reply.read()
             if pieces is not None:
@@ -280,24 +291,24 @@ class Sender:
 
     async def embed(self, texts: Sequence[str]) -> tuple[list[list[float]], Usage | None]:
         """One vector for each text, and what they took."""
-        course = Course(self, [])
+        course, place = Course(self, []), self.wire.embeddings_place()
         while True:
             async with course:
-                reply = await self.wire.embeddings(texts)
+                reply = await self.wire.embeddings(place, texts)
                 course.heard(reply.headers)
                 if reply.status != 200:
-                    raise self.wire.error(reply.status, reply.headers, reply.body)
+                    raise self.wire.error(reply.status, reply.headers, reply.body, place)
                 return self.wire.vectors_in(reply, len(texts))
             await course.wait()
 
     async def list_models(self) -> list[str]:
         """Model names, as the service lists them."""
-        course = Course(self, [])
+        course, place = Course(self, []), self.wire.models_place()
         while True:
             async with course:
-                reply = await self.wire.models()
+                reply = await self.wire.send(place, b"", "GET")
                 course.heard(reply.headers)
                 if reply.status != 200:
-                    raise self.wire.error(reply.status, reply.headers, reply.body)
+                    raise self.wire.error(reply.status, reply.headers, reply.body, place)
                 return self.wire.names_in(reply)
             await course.wait()

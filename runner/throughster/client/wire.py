@@ -168,16 +168,18 @@ class Wire:
                         self._version = _version_numbers(reply.body)
         return self._version or None
 
-    async def models(self) -> Reply:
-        """The reply to the question for models."""
-        place = self._place("/models", self.address.model or "", f"{self._provider.name} /models")
-        return await self.send(place, b"", "GET")
+    def models_place(self) -> Place:
+        """Where the models are listed."""
+        return self._place("/models", self.address.model or "", f"{self._provider.name} /models")
 
-    async def embeddings(self, texts: Sequence[str]) -> Reply:
+    def embeddings_place(self) -> Place:
+        """Where vectors are made."""
+        model = self.address.model or ""
+        return self._place("/embeddings", model, f"{self._provider.name} /embeddings {model}")
+
+    async def embeddings(self, place: Place, texts: Sequence[str]) -> Reply:
         """The reply to the question for vectors of these texts."""
-        model = self.address.model
-        place = self._place("/embeddings", model or "", f"{self._provider.name} /embeddings {model or ''}")
-        return await self.send(place, orjson.dumps({"model": model, "input": list(texts)}))
+        return await self.send(place, orjson.dumps({"model": self.address.model, "input": list(texts)}))
 
     def vectors_in(self, reply: Reply, count: int) -> tuple[list[list[float]], Usage | None]:
         """The vectors of a reply, in order. Raises ServerError where there are not so many."""
@@ -194,8 +196,8 @@ class Wire:
             raise ServerError(message, http_status=200, retryable=False)
         return vectors, Usage(tokens, 0, tokens) if tokens else None
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
-        """The error that a reply with this status is."""
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, place: Place) -> ProviderError:
+        """The error that a reply with this status is; `place`: where it came from."""
         if 300 <= status < 400:
             target = redact(one_line(whole(headers.get("location", "nowhere")), 300), self.secrets)
             return TransportError(
@@ -205,6 +207,8 @@ class Wire:
                 retryable=False,
             )
         error = self._provider.parse_error(status, headers, body)
+        if status in (404, 405):
+            error.args = (f"{error} It was asked at {place.shown}.{_likely(place.url)}",)
         if "v1/responses" in str(error) and self._dialect.path != "/responses":
             error.args = (
                 f'{error} Set the endpoint: `endpoint: responses` in a spec, endpoint="responses" in Python.',
@@ -224,6 +228,16 @@ class Wire:
         except (ValueError, KeyError, TypeError) as error:
             message = f"{self._provider.title} replied with no list of models."
             raise ServerError(message, http_status=200, retryable=False) from error
+
+
+def _likely(url: URL) -> str:
+    """A word about the address where its path is not what such servers have."""
+    base = re.sub(r"/(?:chat/completions|responses|embeddings|models)$", "", url.path)
+    origin = str(url.origin())
+    if "/deployments/" in base or (base.endswith("/v1") and base.count("/v1") == 1):
+        return ""
+    likely = "/v1" if "/v1" not in base else base[: base.index("/v1") + 3]
+    return f" Is the address perhaps {origin}{likely}?"
 
 
 def _version_numbers(body: bytes) -> tuple[int, ...]:

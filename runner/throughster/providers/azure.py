@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from throughster.errors import RequestError
 from throughster.providers.openai import OpenAi
@@ -16,7 +16,7 @@ __all__ = ["Azure"]
 
 _DATED = re.compile(r"\d{4}-\d{2}-\d{2}")
 _V1 = re.compile(r"/(openai/)?v1$")
-_DEPLOYMENT = re.compile(r"/openai/deployments/[^/]+$")
+_DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)$")
 _FIRST_WITH_NEW_FIELDS = "2024-09-01"
 """The first api-version that knows `max_completion_tokens` and `stream_options`."""
 
@@ -33,12 +33,21 @@ class Azure(OpenAi):
         "model_name": ("AZURE_OPENAI_DEPLOYMENT",),
     }
     home: ClassVar[str | None] = None
+    takes_version = True
     fields = OpenAi.fields | {"data_sources", "user_security_context"}
     request_id_headers = ("apim-request-id", "x-request-id")
+
+    def model_in(self, api_base: str) -> str | None:
+        found = _DEPLOYMENT.search(api_base)
+        return unquote(found[1]) if found else None
+
+    def needs_model(self, api_base: str) -> bool:
+        return not self.model_in(api_base)
 
     def url(self, api_base: str, path: str, *, model: str | None, api_version: str | None) -> str:
         base = api_base.rstrip("/")
         if not _is_dated(api_version):
+            base = _DEPLOYMENT.sub("", base)
             return (base if base.endswith("/v1") else f"{base.removesuffix('/openai')}/openai/v1") + path
         if _DEPLOYMENT.search(base):
             resource = _DEPLOYMENT.sub("", base)

@@ -60,6 +60,17 @@ class Provider:
     version_path: ClassVar[str | None] = None
     """Where the server tells its version."""
 
+    takes_version: ClassVar[bool] = False
+    """Whether an `api-version` is part of its requests."""
+
+    def model_in(self, api_base: str) -> str | None:  # noqa: ARG002
+        """The model that an address names, or None."""
+        return None
+
+    def needs_model(self, api_base: str) -> bool:
+        """Whether a request to this address must name a model."""
+        return self.home is not None and not self.model_in(api_base)
+
     def at(self, api_base: str) -> Provider:  # noqa: ARG002
         """This provider as it is spoken to at this address."""
         return self
