@@ -1,5 +1,6 @@
 """Checks of text: what they find, what they say, and what their negation says."""
 
+import json
 import time
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from tests.checks.making import assert_cannot_be_evaluated, issue_of, json_answer, negated, passes, result_of
 
 from throughster.checks import Answer, compile_checks
+from throughster.checks.text import same_json
 
 LYON = "The capital is Lyon."
 
@@ -258,3 +260,39 @@ def test_not_x_is_the_negation_of_x(entry, text):
 @given(ENTRIES.filter(lambda entry: entry["type"] != "is-refusal"), st.text("abAB1 "))
 def test_what_cannot_be_evaluated_passes_neither_way(entry, text):
     assert_cannot_be_evaluated({**entry, "path": "$.a"}, json_answer({"b": text}), "leads to nothing")
+
+
+KINDS_OF_JSON = [
+    ["a", "b"],
+    "ab",
+    {"a": "b"},
+    None,
+    True,
+    1,
+    ["a"],
+    ["a", "b", "c"],
+    {"a": "b", "c": None},
+    [],
+    {},
+    "",
+    0,
+]
+
+
+@pytest.mark.parametrize("first", KINDS_OF_JSON, ids=repr)
+@pytest.mark.parametrize("second", KINDS_OF_JSON, ids=repr)
+def test_json_of_one_kind_is_never_equal_to_that_of_another(first, second):
+    """A list is no text of the same letters, nothing is no empty text, and 0 is not false."""
+    is_same = json.dumps(first) == json.dumps(second)
+    assert same_json(first, second) is is_same
+    assert same_json([first], [second]) is is_same
+    assert same_json({"x": first}, {"x": second}) is is_same
+    if first != "" and not (isinstance(first, str) or isinstance(second, str)):
+        assert passes({"type": "equals", "value": second}, json_answer(first)) is is_same
+
+
+@pytest.mark.parametrize("other", ["ab", "a,b", None, 0, "", {"0": "a", "1": "b"}])
+def test_a_list_equals_no_text_and_not_nothing(other):
+    assert not passes({"type": "equals", "value": ["a", "b"]}, json_answer(other))
+    assert not passes({"type": "equals", "value": other}, json_answer(["a", "b"]))
+    assert not passes({"type": "equals", "value": None}, json_answer(["a", "b"]))

@@ -143,6 +143,8 @@ def write_json(path: Path, value: Any, secrets: Iterable[str]) -> None:
         try:
             with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
                 file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(name, path)  # noqa: PTH105 - beside mkstemp's plain name
         except BaseException:
             Path(name).unlink(missing_ok=True)

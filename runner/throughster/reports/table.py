@@ -111,7 +111,9 @@ def write_parquet(journal: Path, path: Path, _plans: Sequence[Plan] = ()) -> Non
         raise SettingsError(
             f"{path} needs Parquet support, which is not installed. Run: pip install 'throughster[parquet]'"
         ) from None
-    kinds = {"row": pa.int64(), "repeat": pa.int64(), "cached": pa.bool_()}
+    kinds = {name: pa.int64() for name in ("row", "repeat", "planned")} | {
+        name: pa.bool_() for name in ("sampled", "cached")
+    }
     numbers = ("cost_usd", "latency_s", "first_token_s")
     schema = pa.schema([
         (name, kinds.get(name, pa.float64() if name in numbers else pa.string())) for name in _result_fields(journal)
@@ -149,9 +151,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     try:
         with open(descriptor, "wb", closefd=True) as file:  # noqa: PTH123 - of a descriptor
             yield file
-            if not file.closed:
-                file.flush()
-                os.fsync(file.fileno())
+        with Path(name).open("rb") as file:  # whoever wrote it may have closed it
+            os.fsync(file.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:
