@@ -21,7 +21,7 @@ test: lint type ## lint, types and the whole test suite; needs no key and no int
 	@$(BIN)/python -m pytest -n auto
 
 test-real: $(VENV)/.installed-dev ## the provider contract against other people's servers, set up in .cache/real (minutes, gigabytes)
-	@$(BIN)/python -m pytest tests/real -m real -rs
+	@$(BIN)/python -m pytest tests/real -m real -rsP
 
 test-promptfoo: $(VENV)/.installed-dev ## what `convert` makes beside promptfoo itself, which npm installs into .cache (5 minutes)
 	@$(BIN)/python -m tests.promptfoo

@@ -61,6 +61,11 @@ def llama_server():
 
 
 @pytest.fixture(scope="session")
+def small_model():
+    yield from _started(servers.small_model())
+
+
+@pytest.fixture(scope="session")
 def litellm(request):
     yield from _started(servers.litellm(_upstream(request)))
 

