@@ -6,9 +6,11 @@ BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 AREA   ?=
 SCENARIO ?=
+COUNT  ?= 200
+SEED   ?= 7
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-real test-promptfoo soak install lint type cover bench schemas clean
+.PHONY: help run test test-real test-promptfoo mutants soak install lint type cover bench schemas clean
 .PHONY: generate-test-data-azure generate-test-data-openai generate-test-data-mistral generate-test-data-vllm
 
 help: ## list the targets
@@ -25,6 +27,9 @@ test-real: $(VENV)/.installed-dev ## the provider contract against other people'
 
 test-promptfoo: $(VENV)/.installed-dev ## what `convert` makes beside promptfoo itself, which npm installs into .cache (5 minutes)
 	@$(BIN)/python -m tests.promptfoo
+
+mutants: $(VENV)/.installed-dev ## small changes to the program that some test must notice (an hour; COUNT=200 SEED=7)
+	@$(BIN)/python -m tests.mutants $(COUNT) $(SEED)
 
 install: $(VENV)/.installed-dev ## a development environment in .venv
 
