@@ -792,3 +792,29 @@ def test_the_project_root_is_the_nearest_folder_with_a_mark(tmp_path, mark):
 def test_an_inline_if_without_else_gives_nothing():
     template = compile_template("{% for x in xs %}{{ x }}{{ ', ' if not loop.last }}{% endfor %}", name="t")
     assert template.render({"xs": ["a", "b"]}) == "a, b"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'Answer as {{"a": 1}}.',
+        "Answer as {{'a': 1}}.",
+        r"\newcommand{\x}{#1} for {{ t }}",
+        r"{{\x}}",
+        "Write {%d} here",
+        "Answer as {{}}.",
+    ],
+)
+def test_braces_of_another_language_are_told_where_to_go(source):
+    with pytest.raises(TemplateProblem) as caught:
+        compile_template(source, name="prompt")
+    assert "go between {% raw %} and {% endraw %}." in caught.value.message
+    assert compile_template(f"{{% raw %}}{source}{{% endraw %}}", name="prompt").render({}) == source
+
+
+def test_self_is_no_variable_but_a_column():
+    with pytest.raises(TemplateProblem, match="`self` stands for") as caught:
+        compile_template("Say {{ self }}", name="prompt")
+    assert (caught.value.line, caught.value.column) == (1, 8)
+    assert compile_template('{{ row["self"] }}', name="prompt").render({"self": "S"}) == "S"
+    assert compile_template("{% block a %}x{% endblock %}{{ self.a() }}", name="prompt").render({}) == "xx"

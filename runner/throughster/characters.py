@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["cut_off", "mended", "whole"]
+__all__ = ["cut_off", "mended", "not_utf8", "whole"]
 
 _HALF = re.compile("[\ud800-\udfff]")
 _BYTES = re.compile("[\udc80-\udcff]+")
@@ -33,6 +33,14 @@ def cut_off(text: str) -> tuple[str, str]:
     if begun is None:
         return whole(text), ""
     return whole(text[: begun.start()]), begun[0]
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """What is wrong with a file that should have been UTF-8 text, and what to do."""
+    if error.object.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "The file is UTF-16, not UTF-8. Save it as UTF-8."
+    line = error.object.count(b"\n", 0, error.start) + 1
+    return f"The byte {error.object[error.start]:#04x} in line {line} is no UTF-8. Save the file as UTF-8."
 
 
 def mended(value: Any) -> Any:

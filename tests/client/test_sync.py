@@ -60,13 +60,27 @@ def test_sync_twins_in_four_threads():
     assert len(contents) == 1
 
 
-def test_a_sync_stream_can_be_left_early():
-    client = create_interface("offline")
-    for text in client.sync_stream(ASK):
-        assert text
-        break
-    assert client.sync_call(ASK).content
-    client.sync_close()
+def test_a_sync_stream_that_is_left_early_frees_its_place(scripted):
+    """With one place in all, the next call would wait for ever."""
+    chunk = b'data: {"choices":[{"delta":{"content":"word "}}]}\n\n'
+    seen = []
+
+    def reply(body, _):
+        seen.append(body)
+        end = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+        return chunk * 100_000 + end if body.get("stream") else {"choices": [{"message": {"content": "hi"}}]}
+
+    with scripted(reply) as base:
+        client = OpenAiInterface(api_base=f"{base}/v1", model_name="m", limits=Limits(max_in_flight=1, adaptive=False))
+        texts = client.sync_stream(ASK)
+        assert next(texts) == "word "
+        waiting = concurrent.futures.ThreadPoolExecutor(1).submit(client.sync_call, ASK)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.2)
+        texts.close()
+        assert waiting.result(timeout=10).content == "hi"
+        client.sync_close()
+    assert [body.get("stream", False) for body in seen] == [True, False]
 
 
 def test_a_sync_call_from_a_sync_calls_own_loop_is_refused():

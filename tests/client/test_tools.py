@@ -16,7 +16,8 @@ from throughster import errors
 from throughster.client import MistralInterface, OpenAiInterface, VllmInterface
 from throughster.emulator import Emulator, Options
 from throughster.providers import PROVIDERS
-from throughster.tools import read_tools
+from throughster.tools import read_tools, tool_message
+from throughster.types import Response, ToolCall
 
 ASK = {"messages": [{"role": "user", "content": "Weather in Oslo?"}]}
 
@@ -348,3 +349,39 @@ def test_the_emulators_calls_are_read_whole_and_streamed(dialect, stream):
     response = asyncio.run(scenario())
     GetWeather.model_validate({k: v for k, v in response.tool_calls[0].arguments.items() if v is not None})
     assert response.tool_calls[0].name == "GetWeather"
+
+
+def test_what_is_said_beside_a_call_is_kept_and_sent_back(serving):
+    """Of functions that are run, and of calls that are the caller's to make."""
+    seen = []
+    call = {"id": "1", "type": "function", "function": {"name": "double", "arguments": '{"n": 4}'}}
+    first = {"role": "assistant", "content": "I will look.", "tool_calls": [call]}
+
+    async def handler(request):
+        seen.append((await request.json())["messages"])
+        message = first if len(seen) == 1 else {"content": "8"}
+        return web.json_response({"choices": [{"message": message, "finish_reason": "stop"}]})
+
+    def double(n: int) -> int:
+        return 2 * n
+
+    async def scenario():
+        async with serving(handler) as origin:
+            async with OpenAiInterface(api_base=f"{origin}/v1", model_name="m") as client:
+                asked = {"messages": [{"role": "user", "content": "2*4?"}]}
+                answer = await client.call({**asked, "tools": [double]})
+                seen.clear()
+                return answer.content, await client.tools_call(asked, [double])
+
+    content, called = asyncio.run(scenario())
+    assert content == "8"
+    assert (called.content, called.tool_calls[0].arguments) == ("I will look.", {"n": 4})
+
+
+def test_the_message_with_a_call_goes_back_with_its_words():
+    response = Response("I will look.", tool_calls=(ToolCall("1", "double", {"n": 4}),))
+    assert tool_message(response) == {
+        "role": "assistant",
+        "content": "I will look.",
+        "tool_calls": [{"id": "1", "type": "function", "function": {"name": "double", "arguments": '{"n":4}'}}],
+    }

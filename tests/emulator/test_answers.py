@@ -156,3 +156,27 @@ def test_a_provider_without_refusals_sends_them_as_text(ask, dialect):
     for prompt, text in (("a bomb", "I cannot help with that."), ("blood", "Then he")):
         reply = ask(dialect, options={"answers": DECLINING}, messages=[{"role": "user", "content": prompt}])
         assert (reply.text, reply.body["choices"][0]["finish_reason"]) == (text, "stop")
+
+
+@pytest.mark.parametrize("escaped", [r"yes \ud83c\udf89", r"\uD83D\uDE00", r"\\ud83c", r"a\/b\tc", r"\\\ud83c\udf89"])
+def test_a_json_file_is_read_as_json(tmp_path, escaped):
+    text = f'[\n  {{"contains": "hi", "answer": "{escaped}"}}]'
+    (tmp_path / "a.json").write_text(text)
+    assert load_answers(tmp_path / "a.json").find("hi").answer == json.loads(f'"{escaped}"')
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("- {contains: hi, answer: yes}", (1, 2), "this is no JSON"),
+        ('[{"contains": "hi",\n "answer": "\\ud83c"}]', (2, 13), "this is no JSON"),
+        ('[{"contains": "hi", "contains": "ho"}]', (0, 0), "stands twice"),
+        ('[\n{"contains": "hi", "answr": "\\ud83c\\udf89"}]', (2, 20), "unknown key `answr`"),
+    ],
+)
+def test_what_is_wrong_in_a_json_file_has_its_place(text, place, words):
+    with pytest.raises(SpecError) as caught:
+        parse_answers(text, "a.json")
+    problem = caught.value.problems[0]
+    assert words in problem.message
+    assert (problem.line, problem.column) == place

@@ -12,14 +12,17 @@ cut; a provider that knows neither sends the text as an answer.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from throughster.characters import whole
 from throughster.emulator.encoding import compact_json
 from throughster.errors import Problem, SpecError
 from throughster.names import did_you_mean
 from throughster.paths import PathProblem, read_bounded, shown_path
+from throughster.strictjson import JsonProblem, parse_json
 from throughster.yamltree import Mapping, Scalar, Sequence, keep_text, parse_yaml, plain_numbers
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ _KINDS: Final[tuple[Kind, ...]] = ("answer", "refusal", "filtered")
 _KEYS: Final = ("match", "contains", *_KINDS)
 _LARGEST_FILE: Final = 32 * 1024 * 1024
 _MOST_NODES: Final = 2_000_000
+_PAIR: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
+"""A character as JSON escapes it, in two halves; YAML has one escape for it, and none for a half."""
 _EXAMPLE: Final = 'Write entries such as `- {contains: "Hello", answer: "Hi"}`.'
 
 
@@ -84,6 +89,8 @@ def load_answers(path: Path | str) -> Answers:
 
 def parse_answers(data: bytes | str, file: str) -> Answers:
     """Return the answers in a file's content; `file` is how problems call it. Raises SpecError."""
+    if file.lower().endswith(".json"):
+        data = _as_yaml(data, file)
     document, problems = parse_yaml(data, file, max_bytes=_LARGEST_FILE, max_nodes=_MOST_NODES)
     if document is None or any(problem.severity == "error" for problem in problems):
         raise SpecError(problems)
@@ -92,6 +99,17 @@ def parse_answers(data: bytes | str, file: str) -> Answers:
     if reader.problems:
         raise SpecError(reader.problems)
     return Answers.of(entries)
+
+
+def _as_yaml(data: bytes | str, file: str) -> bytes | str:
+    """JSON that YAML reads the same way, with its lines as they are. Raises SpecError for what is no JSON."""
+    text = data.decode("utf-8-sig", "replace") if isinstance(data, bytes) else data
+    try:
+        parse_json(text)
+    except JsonProblem as problem:
+        message = f"this is no JSON: {problem.reason}."
+        raise SpecError([Problem(file, problem.line, problem.column, message)]) from None
+    return _PAIR.sub(lambda found: found[1] + whole(chr(int(found[2], 16)) + chr(int(found[3], 16))), text)
 
 
 class _Reader:

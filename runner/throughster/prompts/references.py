@@ -234,6 +234,9 @@ class _Walker:
     # -- expressions --------------------------------------------------------------------------------------------------
 
     def visit_Name(self, node: nodes.Name, scope: _Scope, optional: bool = False) -> None:
+        if node.name == "self" and not any(self.unit.tree.find(kind) for kind in (nodes.Block, nodes.Extends)):
+            message = "`self` stands for a template's blocks in Jinja, so no variable can have that name. Rename it"
+            raise self.unit.problem(f'{message}, or write `{{{{ {ROW}["self"] }}}}`.', node.lineno)
         if node.name == ROW and ROW not in scope.names:
             self.found.uses_row = self.found.uses_whole_row = True
             self.record(ROW, node.lineno, scope, optional=True, through_row=True)

@@ -9,6 +9,7 @@ import jinja2
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
+from throughster.characters import not_utf8
 from throughster.errors import RequestError
 from throughster.names import did_you_mean
 from throughster.paths import PathProblem, read_bounded, resolve_inside
@@ -169,8 +170,10 @@ def _load_file(root: Path | None, base: Path | None, file: str, by: Unit, offset
         source = read_bounded(resolve_inside(root, base, file), MOST_BYTES).decode("utf-8-sig")
     except PathProblem as problem:
         raise by.problem(str(problem), offset) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise by.problem(f"`{file}` cannot be read as UTF-8 text: {error}.", offset) from None
+    except UnicodeDecodeError as error:
+        raise by.problem(f"`{file}` cannot be read. {not_utf8(error)}", offset) from None
+    except OSError as error:
+        raise by.problem(f"`{file}` cannot be read: {error.strerror or error}.", offset) from None
     if len(source) > _LONGEST_SOURCE:
         raise by.problem(f"`{file}` has more than {_LONGEST_SOURCE:,} characters.", offset)
     return _parse(source, file)
@@ -288,18 +291,23 @@ def _reason(error: Exception) -> str:
     return (str(error) or type(error).__name__)[:_LONGEST_REASON]
 
 
+_OF_OTHER_TEXT = ("expected token 'end of print statement'", "Missing end of", "Expected an expression")
+_RAW = " Braces that are no template, as in JSON or LaTeX, go between {% raw %} and {% endraw %}."
+
+
 def _syntax_message(message: str) -> str:
     """Say Jinja's message in words that help."""
     if message.startswith("unexpected char"):
         character = message.removeprefix("unexpected char ").rpartition(" at ")[0]
         unclosed = " Is a text in quotes not closed?" if character in {repr("'"), repr('"')} else ""
-        return f"Unexpected character {character}.{unclosed}"
+        return f"Unexpected character {character}.{unclosed or _RAW}"
     tag = _UNKNOWN_TAG.match(message)
     if tag and tag[1] in _TAGS:
         return f"`{tag[1]}` has nothing to belong to here."
     if tag:
-        return f"Unknown tag `{tag[1]}`. {did_you_mean(tag[1], _TAGS)}".rstrip() + message[tag.end() :]
-    return _sentence(message)
+        hint = did_you_mean(tag[1], _TAGS)
+        return f"Unknown tag `{tag[1]}`. {hint}".rstrip() + message[tag.end() :] + ("" if hint else _RAW)
+    return _sentence(message) + (_RAW if message.startswith(_OF_OTHER_TEXT) else "")
 
 
 def _sentence(text: str) -> str:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from throughster.characters import not_utf8
 from throughster.errors import Problem
 from throughster.paths import PathProblem, project_root, read_bounded, resolve_inside, shown_path
 from throughster.prompts import MOST_BYTES, MessageTemplate, TemplateProblem, compile_template
@@ -29,7 +30,9 @@ def check_prompt(
             source, name = _source(message, base, root)
             template = compile_template(source, name=name, root=root, base=base)
             messages.append((MessageTemplate(message.role, template), path))
-        except (PathProblem, UnicodeDecodeError, OSError) as error:
+        except UnicodeDecodeError as error:
+            problems.append(document.problem(path, not_utf8(error)))
+        except (PathProblem, OSError) as error:
             problems.append(document.problem(path, str(error)))
         except TemplateProblem as error:
             problems.append(
