@@ -105,10 +105,9 @@ def test_a_stream_on_a_question_that_a_call_has_taught(serving):
 
     async def scenario():
         async with serving(handler) as origin, client(origin, 1) as one:
-            asked = {**ASK, "temperature": 0.5}
-            first = one.stream(asked)  # made before the call teaches, read after it
-            await one.call(asked)
-            return [text async for text in first] + [text async for text in one.stream(asked)]
+            question = await one.question({"temperature": 0.5}, stream=True)  # before the call teaches
+            await one.call({**ASK, "temperature": 0.5})
+            return [item async for item in question.stream(ASK["messages"])][-1].content
 
-    assert asyncio.run(scenario()) == ["hi", "hi"]
-    assert [("temperature" in fields) for fields in seen] == [True, False, False, False]
+    assert asyncio.run(scenario()) == "hi"
+    assert ["temperature" in fields for fields in seen] == [True, False, False]

@@ -72,6 +72,8 @@ def test_a_sync_stream_that_is_left_early_frees_its_place(scripted):
 
     with scripted(reply) as base:
         client = OpenAiInterface(api_base=f"{base}/v1", model_name="m", limits=Limits(max_in_flight=1, adaptive=False))
+        streams, stream = [], client.stream
+        client.stream = lambda request: streams.append(stream(request)) or streams[-1]  # so that no collector ends it
         texts = client.sync_stream(ASK)
         assert next(texts) == "word "
         waiting = concurrent.futures.ThreadPoolExecutor(1).submit(client.sync_call, ASK)
