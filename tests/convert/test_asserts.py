@@ -150,6 +150,39 @@ def test_a_call_that_is_valid_is_one_of_the_tools(checks):
     assert checks([{"type": "not-is-valid-openai-tools-call"}], TOOLS)[0] == []
 
 
+@pytest.mark.parametrize(
+    ("assertion", "check"),
+    [
+        ({"type": "javascript", "value": "output[0].function.name === 'locate'"}, {"type": "expr", "value": 'tool_calls[0].name == "locate"'}),
+        (
+            {"type": "javascript", "value": "JSON.parse(output[1].function.arguments).city === 'Oslo'"},
+            {"type": "expr", "value": 'tool_calls[1].arguments.city == "Oslo"'},
+        ),
+        ({"type": "equals", "value": "call", "transform": "output[0].function.name"}, {"type": "expr", "value": 'tool_calls[0].name == "call"'}),
+        (
+            {"type": "contains", "value": "Os", "transform": "JSON.parse(output[0].function.arguments).city"},
+            {"type": "expr", "value": '"Os" in tool_calls[0].arguments.city'},
+        ),
+        (
+            {"type": "is-json"},
+            {"type": "any-of", "value": [{"type": "is-json"}, *({"type": "tool-call", "value": {"name": name}} for name in ("locate", "call"))]},
+        ),
+    ],
+    ids=["name", "argument", "taken name", "taken argument", "is-json"],
+)  # fmt: skip
+def test_calls_are_looked_into(checks, assertion, check):
+    found, converted = checks([assertion], TOOLS)
+    assert found == [check]
+    assert converted.code == 0
+
+
+@pytest.mark.parametrize("assertion", [{"type": "contains", "value": "a"}, {"type": "regex", "value": "a"}])
+def test_with_tools_the_answer_there_may_be_the_calls(checks, assertion):
+    _, converted = checks([assertion], TOOLS)
+    assert "if the model calls a function" in converted.loss(assertion["type"])["why"]
+    assert checks([{"type": "javascript", "value": "output.includes('a')"}], TOOLS)[0] == []
+
+
 def test_every_type_of_the_table_is_tested_or_needs_more():
     tested = {assertion["type"].removeprefix("not-") for assertion, _ in CARRIED}
     assert set(SAME) - tested == {"factuality", "rouge-n", "bleu", "cost", "select-best"}

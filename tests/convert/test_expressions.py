@@ -221,6 +221,7 @@ NUNJUCKS = [
     ("{{ name.toUpperCase() }} {{ name.trim() }}", "{{ name.upper() }} {{ name.strip() }}"),
     ("{% raw %}{{ x === y }}{% endraw %}{# a === b #}", "{% raw %}{{ x === y }}{% endraw %}{# a === b #}"),
     ("{%- elseif x -%}", "{%- elif x -%}"),
+    ("{% for a, b in of.it -%}", "{% for a, b in (of.it | items if of.it is mapping else of.it) -%}"),
     ("a === b, env.HOME", "a === b, env.HOME"),
 ]  # fmt: skip
 

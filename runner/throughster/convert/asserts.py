@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from throughster.checks.kinds import KINDS
-from throughster.checks.patterns import compile_pattern
 from throughster.convert.assert_types import (
     DIFFERENT,
     EXPR,
@@ -26,16 +25,18 @@ from throughster.convert.expressions import Translation, translate_javascript, t
 from throughster.convert.fields import Fields, Known
 from throughster.convert.files import FILE, Files, NotReadable
 from throughster.convert.losses import Losses, quoted
-from throughster.convert.patterns import translate_pattern
+from throughster.convert.patterns import fit_patterns, fitting_pattern
 from throughster.convert.schemas import as_schema
+from throughster.convert.table import split_commas
 from throughster.convert.templates import has_template, translate_template
+from throughster.convert.terms import text_literal
 from throughster.names import did_you_mean
 
 if TYPE_CHECKING:
     from throughster.convert.losses import Place
     from throughster.convert.parts import Part
 
-__all__ = ["Asserts", "split_commas"]
+__all__ = ["Asserts"]
 
 Check: TypeAlias = dict[str, Any]
 
@@ -56,6 +57,10 @@ _KNOWN: Known = {
 }
 _VERDICTS = "Run the suite once in both, and look at the tests whose verdicts differ."
 _FIELDS = ("type", "value", "threshold", "weight", "metric", "provider", "transform", *_KNOWN)
+_NOT_OF_TEXT = frozenset({"latency", "cost", "finish-reason", "is-refusal"})
+_CALL = re.compile(
+    r"output\[(\d+)\]\.function\.(name)|JSON\.parse\(output\[(\d+)\]\.function\.arguments\)((?:\.[A-Za-z_]\w*)+)"
+)
 _MEMBER = re.compile(r"(?:JSON\.parse\(output\)|(output))((?:\.[A-Za-z_]\w*|\[\d+\]|\['[^'\\]+'\])+)")
 
 
@@ -64,8 +69,8 @@ class Asserts:
     """Converts assertions. `graders`: the providers that were named for judging, as they were written.
 
     `has_price`, `has_rivals`, `is_split`, `is_parsed`: whether each provider has a price, several are asked, there are
-    several prompts, and answers are parsed before they are checked. `tools`: the names of the functions that may be
-    called, where they are the same in every request. `needs`: `grader`, `embeddings`, and the first
+    several prompts, and answers are parsed before they are checked. `has_tools`, `tools`: whether a request has
+    tools, and their names where they are the same in every one. `needs`: `grader`, `embeddings`, and the first
     check that asks for it.
     """
 
@@ -77,6 +82,7 @@ class Asserts:
     is_split: bool = False
     is_parsed: bool = False
     tools: tuple[str, ...] = ()
+    has_tools: bool = False
     graders: list[Part] = field(default_factory=list)
     needs: dict[str, Place] = field(default_factory=dict)
 
@@ -116,6 +122,13 @@ class Asserts:
         """Sets `path` for a transform that takes a part of the JSON; any other is told, and its check left out."""
         transform = fields.take("transform")
         if transform is None:
+            return True
+        called = _CALL.fullmatch(transform.text().strip()) if self.has_tools else None
+        if called is not None and check["type"] in ("equals", "contains") and isinstance(check["value"], str):
+            number, member = (called[1], ".name") if called[2] else (called[3], f".arguments{called[4]}")
+            part, value = f"tool_calls[{number}]{member}", text_literal(check["value"]).code
+            check["value"] = f"{part} == {value}" if check["type"] == "equals" else f"{value} in {part}"
+            check["type"] = "expr"
             return True
         found = _MEMBER.fullmatch(transform.text().strip())
         kind = KINDS.get(check["type"].removeprefix("not-"))
@@ -178,11 +191,15 @@ class Asserts:
         if name not in SAME:
             self._no_counterpart(fields, name)
             return None
+        if name == "is-json" and self.tools and fields.part.get("value") is None:
+            calls: list[Check] = [{"type": "tool-call", "value": {"name": tool}} for tool in self.tools]
+            return {"type": f"{prefix}any-of", "value": [{"type": "is-json"}, *calls]}  # calls are JSON there
         check: Check = {"type": prefix + SAME[name]}
         filled = self._fill(fields, name, check)
         if not filled or not self._has_what_it_needs(fields, name):
             return None
-        self._differences(fields.part.at, name, check.get("value"))
+        if not self.has_tools or fields.part.get("transform") is None:
+            self._differences(fields.part.at, name, check.get("value"))
         return check
 
     def _call(self) -> Check:
@@ -264,26 +281,11 @@ class Asserts:
             if re.match(r"\(\?[a-z]+\)", text):
                 why = f"{quoted(text)} fails there every time: JavaScript takes no flags in front; here it is used."
                 self.losses.changes(value.at, "`regex`", why, "Write it without them there, and compare again.")
-            text = self._pattern(text, value)
+            text = fitting_pattern(text, value, self.losses)
         if text is None:
             return False
         check["value"] = int(text) if name == "word-count" and text.isdigit() else text
         return True
-
-    def _pattern(self, text: str, value: Part) -> str | None:
-        """A pattern of JavaScript in the words of RE2; None, and told, where it has none."""
-        if has_template(text):
-            return text
-        try:
-            found = translate_pattern(text)
-            compile_pattern(found)
-        except ValueError as error:
-            why = f"{quoted(text)} is no pattern of a linear-time engine ({error}); left out."
-            self.losses.changes(
-                value.at, "`regex`", why, "Patterns are those of RE2: no lookaround, no back-reference."
-            )
-            return None
-        return found
 
     def text(self, value: Part, what: str) -> str | None:
         """A value as text, with its file read and its template translated; None, and told, where that cannot be."""
@@ -333,24 +335,18 @@ class Asserts:
         translate: Callable[..., Translation | None] = (
             translate_javascript if name == "javascript" else translate_python
         )
-        found = None if code.startswith((FILE, "package:")) else translate(code, negated=negated, parsed=self.is_parsed)
-        if found is None or value is None or not self._patterns_fit(found.check, value):
+        found = (
+            None
+            if code.startswith((FILE, "package:"))
+            else translate(code, negated=negated, parsed=self.is_parsed, calls=self.has_tools)
+        )
+        if found is None or value is None or not fit_patterns(found.check, value, self.losses):
             self.losses.changes(fields.part.at, f"`{name}`", f"{quoted(code)} {PROGRAM}", EXPR)
             return None
         if found.always_fails:
             why = f"{quoted(code)} fails there every time, since one line must not begin with `return`; here it is run."
             self.losses.changes(fields.part.at, f"`{name}`", why, "Remove the `return` there, and compare again.")
         return found.check
-
-    def _patterns_fit(self, check: Check, value: Part) -> bool:
-        """Translate the patterns of JavaScript in a check; whether all of them could be."""
-        if check["type"] in ("all-of", "not-all-of"):
-            return all(self._patterns_fit(one, value) for one in check["value"])
-        if not check["type"].endswith("regex"):
-            return True
-        pattern = self._pattern(check["value"], value)
-        check["value"] = pattern
-        return pattern is not None
 
     def _no_counterpart(self, fields: Fields, name: str) -> None:
         at = fields.part.get("type")
@@ -386,6 +382,11 @@ class Asserts:
 
     def _differences(self, place: Place, name: str, value: Any) -> None:
         """Tell where the two programs can come to different verdicts."""
+        if self.has_tools and name not in _NOT_OF_TEXT:
+            why = (
+                "if the model calls a function, promptfoo takes the calls as JSON for the answer; here it is its text."
+            )
+            self.losses.once(place, "changes", f"`{name}`", why, "Use `tool-call`, or `expr` with `tool_calls`.")
         if name in SCORED:
             self.losses.once(place, "changes", f"`{name}`", SCORED[name], "Look at the threshold again.")
         elif name.startswith("icontains") and any("ss" in text.casefold() for text in _each_text(value)):
@@ -397,20 +398,3 @@ class Asserts:
 
 def _each_text(value: Any) -> list[str]:
     return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
-
-
-def split_commas(text: str) -> list[str]:
-    """Texts between commas; quotes hold together what has a comma in it."""
-    parts, current, quote = [], "", ""
-    for character in text:
-        if quote:
-            quote = "" if character == quote else quote
-            current += "" if not quote else character
-        elif character == '"' and not current.strip():
-            quote, current = character, ""
-        elif character == ",":
-            parts.append(current.strip())
-            current = ""
-        else:
-            current += character
-    return [part for part in (*parts, current.strip()) if part]

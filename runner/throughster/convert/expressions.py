@@ -31,21 +31,24 @@ class Translation:
     always_fails: bool = False
 
 
-def translate_javascript(code: str, *, negated: bool = False, parsed: bool = False) -> Translation | None:
+def translate_javascript(
+    code: str, *, negated: bool = False, parsed: bool = False, calls: bool = False
+) -> Translation | None:
     """The check that JavaScript over `output` and `context.vars` stands for; None where it is not sure.
 
     One line is an expression, or declarations and an expression; several are the body of a function, as promptfoo takes
-    them. `parsed`: `output` is the parsed answer, since the request asks for JSON.
+    them. `parsed`: `output` is the parsed answer, since the request asks for JSON. `calls`: it is the list of calls if
+    the model calls a function, since the request has tools.
     """
     text = code.rstrip()
     if len(text) > LONGEST:
         return None
     try:
-        reader, term = _read(text, parsed=parsed, guards=False)
-        if reader.reads_json and (reader.is_delicate or negated):
+        reader, term = _read(text, parsed=parsed, calls=calls, guards=False)
+        if (reader.reads_json or calls) and (reader.is_delicate or negated):
             if reader.has_chain or (negated and reader.catches):
                 return None
-            reader, term = _read(text, parsed=parsed, guards=True)
+            reader, term = _read(text, parsed=parsed, calls=calls, guards=True)
     except Unsure:
         return None
     check = _check(term, reader.reads_json)
@@ -53,18 +56,20 @@ def translate_javascript(code: str, *, negated: bool = False, parsed: bool = Fal
     return None if check is None else Translation(_negated(check) if negated else check, always_fails)
 
 
-def _read(text: str, *, parsed: bool, guards: bool) -> tuple[JavaScript, Term]:
+def _read(text: str, *, parsed: bool, calls: bool, guards: bool) -> tuple[JavaScript, Term]:
     if "\n" in text:
-        reader = JavaScript(text, parsed=parsed, guards=guards)
+        reader = JavaScript(text, parsed=parsed, calls=calls, guards=guards)
         return reader, reader.body(returns_last=False)
     line = text.strip().rstrip("; \t")
-    reader = JavaScript(line.removeprefix("return "), parsed=parsed, guards=guards)
+    reader = JavaScript(line.removeprefix("return "), parsed=parsed, calls=calls, guards=guards)
     return reader, reader.body(returns_last=True) if _DECLARES.match(line) else reader.whole()
 
 
-def translate_python(code: str, *, negated: bool = False, parsed: bool = False) -> Translation | None:
+def translate_python(
+    code: str, *, negated: bool = False, parsed: bool = False, calls: bool = False
+) -> Translation | None:
     """As `translate_javascript`, for one line of Python over `output` and `context["vars"]`."""
-    if len(code) > LONGEST or "\n" in code.strip():
+    if calls or len(code) > LONGEST or "\n" in code.strip():
         return None
     try:
         tree = ast.parse(code.strip(), mode="eval")

@@ -13,8 +13,8 @@ _DECLARING = ("const", "let", "var")
 class JavaScript(Expressions):
     """`catches`: what fails in it makes it false, since it is inside a `try`."""
 
-    def __init__(self, text: str, *, parsed: bool, guards: bool = False) -> None:
-        super().__init__(text, parsed=parsed, guards=guards)
+    def __init__(self, text: str, *, parsed: bool, calls: bool = False, guards: bool = False) -> None:
+        super().__init__(text, parsed=parsed, calls=calls, guards=guards)
         self.catches = False
 
     def whole(self) -> Term:

@@ -34,15 +34,17 @@ _LONGEST_CODE = 4000
 
 
 class Expressions(Tokens):
-    """`parsed`: `output` is the parsed answer, not its text. `guards`: tell missing members from those that are there.
+    """`parsed`: `output` is the parsed answer, not its text. `calls`: it may be the list of calls, with tools.
+
+    `guards`: tell missing members from those that are there.
 
     Found while reading: `reads_json`: the answer is parsed. `is_delicate`: a missing member could make the whole true.
     `has_chain`: `?.` is used.
     """
 
-    def __init__(self, text: str, *, parsed: bool, guards: bool = False) -> None:
+    def __init__(self, text: str, *, parsed: bool, calls: bool = False, guards: bool = False) -> None:
         super().__init__(text)
-        self._parsed, self._guards = parsed, guards
+        self._parsed, self._calls, self._guards = parsed, calls, guards
         self.reads_json = False
         self.is_delicate = False
         self.has_chain = False
@@ -151,6 +153,8 @@ class Expressions(Tokens):
             return _TRUE if name == "true" else _FALSE
         if name in ("null", "undefined"):
             return Term("none", "null" if name == "null" else "undefined", literal=True)
+        if self._calls and name in ("output", "JSON"):
+            return self._call(parses=name == "JSON")
         if name == "output":
             self.reads_json = self.reads_json or self._parsed
             return self._json("output") if self._parsed else Term("text", "text")
@@ -160,6 +164,20 @@ class Expressions(Tokens):
         if name == "context" and self._words(".", "vars"):
             return Term(f"(vars{self._variable()} | string)", "text")
         raise Unsure
+
+    def _call(self, *, parses: bool) -> Term:
+        """`output[0].function.name`, or `JSON.parse(output[0].function.arguments)`."""
+        if parses and not self._words(".", "parse", "(", "output"):
+            raise Unsure
+        self._need("[")
+        number = self._primary()
+        self._need("]")
+        if number.type != "number" or not self._words(".", "function", ".", "arguments" if parses else "name"):
+            raise Unsure
+        if parses:
+            self._need(")")
+            return self._json(f"tool_calls[{number.code}].arguments")
+        return Term(f"tool_calls[{number.code}].name", "text")
 
     def _variable(self) -> str:
         if self._take("."):

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["translate_pattern"]
+from throughster.checks.patterns import compile_pattern
+from throughster.convert.losses import quoted
+from throughster.convert.templates import has_template
+
+if TYPE_CHECKING:
+    from throughster.convert.losses import Losses
+    from throughster.convert.parts import Part
+
+__all__ = ["fit_patterns", "fitting_pattern", "translate_pattern"]
 
 _PART = re.compile(
     r"\\u\{(?P<point>[0-9A-Fa-f]+)\}|\\u(?P<unit>[0-9A-Fa-f]{4})|\\(?P<escape>.)|(?P<set>\[\^?\]?)|(?P<end>\])",
@@ -47,3 +56,28 @@ def _escape(letter: str, *, inside: bool) -> str:
     if letter == "/":
         return "/"
     return f"\\{letter}"
+
+
+def fit_patterns(check: dict[str, Any], value: Part, losses: Losses) -> bool:
+    """Translate the patterns of JavaScript in a check; whether all of them could be."""
+    if check["type"] in ("all-of", "not-all-of"):
+        return all(fit_patterns(one, value, losses) for one in check["value"])
+    if not check["type"].endswith("regex"):
+        return True
+    pattern = fitting_pattern(check["value"], value, losses)
+    check["value"] = pattern
+    return pattern is not None
+
+
+def fitting_pattern(text: str, value: Part, losses: Losses) -> str | None:
+    """A pattern of JavaScript in the words of RE2; None, and told, where it has none."""
+    if has_template(text):
+        return text
+    try:
+        found = translate_pattern(text)
+        compile_pattern(found)
+    except ValueError as error:
+        why = f"{quoted(text)} is no pattern of a linear-time engine ({error}); left out."
+        losses.changes(value.at, "`regex`", why, "Patterns are those of RE2: no lookaround, no back-reference.")
+        return None
+    return found

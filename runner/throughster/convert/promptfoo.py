@@ -49,6 +49,7 @@ def convert_promptfoo(
     asserts.has_price = all("price" in one.entry for one in asked)
     asserts.is_split = len(prompts) > 1
     asserts.is_parsed = bool(requests) and all(one.is_parsed for one in requests)
+    asserts.has_tools = any(one.tools for one in requests)
     asserts.tools = next(iter(requests)).tool_names if len({one.tool_names for one in requests}) == 1 else ()
     asserts.has_rivals = all(len(of_prompt(asked, prompt)) > 1 for prompt in prompts)
     cases = Cases(files, losses, asserts)

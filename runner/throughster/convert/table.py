@@ -6,13 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from throughster.convert.assert_types import NO_COUNTERPART, SAME
-from throughster.convert.asserts import split_commas
 from throughster.convert.parts import Part
 
 if TYPE_CHECKING:
     from throughster.convert.losses import Losses, Place
 
-__all__ = ["assertion_of", "row_part"]
+__all__ = ["assertion_of", "row_part", "split_commas"]
 
 _TYPES = sorted({*SAME, *NO_COUNTERPART, "icontains-any"}, key=len, reverse=True)
 _FORM = re.compile(rf"(not-)?({'|'.join(map(re.escape, _TYPES))})(?:\((\d+(?:\.\d+)?)\))?(?::([\s\S]*))?")
@@ -77,3 +76,20 @@ def row_part(row: dict[str, str], place: Place, losses: Losses) -> Part:
     for entry in test["assert"] if metric else ():
         entry["metric"] = metric
     return leaf({name: value for name, value in test.items() if value or name == "vars"})
+
+
+def split_commas(text: str) -> list[str]:
+    """Texts between commas; quotes hold together what has a comma in it."""
+    parts, current, quote = [], "", ""
+    for character in text:
+        if quote:
+            quote = "" if character == quote else quote
+            current += "" if not quote else character
+        elif character == '"' and not current.strip():
+            quote, current = character, ""
+        elif character == ",":
+            parts.append(current.strip())
+            current = ""
+        else:
+            current += character
+    return [part for part in (*parts, current.strip()) if part]

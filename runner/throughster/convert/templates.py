@@ -29,7 +29,14 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 """In an expression, outside texts in quotes. Each is exact, but for the white space that `dump` leaves out."""
 
-_TAG_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = ((re.compile(r"^(\{%-?\s*)elseif\b"), r"\1elif"),)
+_TAG_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"^(\{%-?\s*)elseif\b"), r"\1elif"),
+    (
+        re.compile(r"^(\{%-?\s*for\s+\w+\s*,\s*\w+\s+in\s+)([\w.]+)(?=\s*-?%\}$)"),
+        r"\1(\2 | items if \2 is mapping else \2)",
+    ),
+)
+"""Nunjucks goes through the pairs of a mapping by itself."""
 _LOAD = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\s*\|\s*load\b(?:\s*\(\s*\))?")
 _ENV = re.compile(r"(?<![\w.])env\.([A-Za-z_]\w*)|(?<![\w.])env\[\s*$")
 
