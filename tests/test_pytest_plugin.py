@@ -166,11 +166,21 @@ def test_that_every_test_was_skipped_for_want_of_an_answer_is_told_and_an_error_
 
 def test_where_some_were_run_ci_is_content(project):
     (project / "specs" / "suite.yaml").write_text(SPEC.replace("hohoho", "ho"))
-    (project / "specs" / "asking.yaml").write_text(ASKING)
+    (project / "specs" / "asking.yaml").write_text(ASKING.replace("name: suite", "name: asking"))
     code, told = run(project, env=IN_CI)
     assert (code, "2 passed, 4 skipped, 2 of them without --throughster-replay" in told) == (0, True)
     code, told = run(project, "-k", "later", env=IN_CI)
     assert code == 0
+
+
+def test_two_specs_of_one_name_are_an_error(project):
+    (project / "specs" / "more").mkdir()
+    (project / "specs" / "more" / "other.yaml").write_text(SPEC.replace("answers: answers.yaml", "label: x"))
+    code, told = run(project)
+    assert code == 2
+    assert "This spec is called `suite`, and so is " in told
+    assert "suite.yaml. Give one of them another `name`." in told
+    assert run(project, what="specs/suite.yaml")[0] == 1
 
 
 def test_only_is_a_warning_and_an_error_in_ci(project):

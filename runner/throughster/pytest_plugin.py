@@ -29,6 +29,7 @@ __all__ = ["CaseItem", "SpecFile"]
 
 _ENDINGS = (".yaml", ".yml")
 _TAPE: pytest.StashKey[Any] = pytest.StashKey()
+_NAMES: pytest.StashKey[dict[str, Path]] = pytest.StashKey()
 _OPTIONS = "--throughster-replay DIR or --throughster-live"
 _UNASKED = f"of them without {_OPTIONS}"
 """What pytest's last line says behind the number of those that were skipped."""
@@ -143,9 +144,15 @@ class SpecFile(pytest.File):
         wrong = [str(problem) for problem in problems if problem.severity == "error"]
         if wrong or not plans:
             raise self.CollectError(shown("\n".join(wrong)))
+        plan = plans[0]
+        other = self.config.stash.setdefault(_NAMES, {}).setdefault(plan.name.casefold(), self.path)
+        if other != self.path:  # they would share cassettes
+            told = (
+                f"{plan.file}: This spec is called `{plan.name}`, and so is {other}. Give one of them another `name`."
+            )
+            raise self.CollectError(shown(told))
         for problem in problems:
             self.warn(pytest.PytestWarning(line(str(replace(problem, source="")))))
-        plan = plans[0]
         decides = [f"`{key}`" for key in ("gate", "baseline") if getattr(plan.spec, key) is not None]
         if decides:
             text = f"{' and '.join(decides)} of this spec count with throughster-run only: here each test must pass."

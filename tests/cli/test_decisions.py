@@ -309,6 +309,7 @@ def test_a_run_that_stops_early_says_so_everywhere(suite, here, results, command
     page = (here / "few.html").read_text()
     assert night in page
     assert "3/3 of 9 planned" in page
+    assert f"{counts.total()} of 18 planned repeats were asked, so it is not that of all" in page
 
 
 def test_a_run_that_stopped_early_is_no_baseline(suite, here, command):

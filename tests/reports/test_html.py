@@ -503,3 +503,17 @@ def test_mistakes_of_view(command, results, opened, here, args, words):
     assert (outcome.code, words in outcome.err) == (2, True)
     assert (here / "taken.html").read_text() == "mine"
     assert opened == []
+
+
+@pytest.mark.parametrize(("sampled", "rate"), [(True, "10 of 15 answers"), (False, "2 of 3 answers")])
+def test_copies_of_one_answer_count_once_in_the_page_s_figures(tmp_path, sampled, rate):
+    """At temperature 0 five repeats tell no more than one."""
+    journal, path = tmp_path / "j.jsonl", tmp_path / "p.html"
+    with journal.open("wb") as file:
+        for row, repeat in ((row, repeat) for row in range(3) for repeat in range(5)):
+            status = "ok" if row else "failed"
+            file.write(result_line(row, repeat, status=status, planned=5, sampled=sampled))
+    write_page(journal, path)
+    text = path.read_text()
+    assert rate in text
+    assert ("copies of one answer count once" in text) is not sampled

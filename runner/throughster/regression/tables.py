@@ -207,7 +207,7 @@ def _others(comparison: Comparison) -> Iterable[str]:
     checked = sum(change.is_other_check for change in comparison.cases)
     for others, what in (
         (asked, "asked something else than before (prompt, model or parameters)"),
-        (checked, "checked for something else than before, so that the pass rates are not of the same"),
+        (checked, "checked for something else than before (checks, threshold or judge)"),
     ):
         if others:
             every = "All cases were" if others == number else f"{others:,} of {_many(number, 'case')} were"

@@ -36,7 +36,7 @@ def summary(journal: Path, plans: Sequence[Plan]) -> str:
 
 def _section(plan: Plan, cases: Sequence[Folded]) -> str:
     counts: Counter[str] = Counter(case.verdict for case in cases)
-    noun = "tests" if plan.cases is not None else "rows"
+    noun = ("test" if plan.cases is not None else "row") + ("" if len(cases) == 1 else "s")
     skipped = len(plan.cases.skipped) if plan.cases is not None else 0
     parts = [f"{counts[verdict]:,} {verdict}" for verdict in reversed(_ORDER) if counts[verdict]]
     parts += [f"{skipped:,} skipped"] if skipped else []

@@ -98,7 +98,8 @@ def tiles(index: Index, rate: Rate | None, judging: str) -> list[Tile]:
     found = []
     if rate is not None:
         interval = f"90 % interval {percent(rate.low)} to {percent(rate.high)}"
-        found.append(Tile("Pass rate", percent(rate.rate), f"{rate.passed:,} of {rate.repeats:,} answers; {interval}"))
+        note = f"{rate.passed:,} of {rate.repeats:,} answers; {interval}{_reservations(index.entries)}"
+        found.append(Tile("Pass rate", percent(rate.rate), note))
     found += [*_latency(index.entries), *_cost(index, judging)]
     usage = index.usage
     if usage.total_tokens:
@@ -110,6 +111,17 @@ def tiles(index: Index, rate: Rate | None, judging: str) -> list[Tile]:
     if index.cached:
         found.append(Tile("From the cache", f"{index.cached:,}", f"of {index.results:,} answers"))
     return found
+
+
+def _reservations(entries: Sequence[Entry]) -> str:
+    """Why a pass rate is not what it seems."""
+    told = ""
+    if any(not entry.is_sampled and entry.answered > 1 for entry in entries):
+        told += "; copies of one answer count once"
+    if any(entry.asked < entry.planned for entry in entries):
+        asked, planned = (sum(getattr(entry, name) for entry in entries) for name in ("asked", "planned"))
+        told += f"; {asked:,} of {planned:,} planned repeats were asked, so it is not that of all"
+    return told
 
 
 def _latency(entries: Sequence[Entry]) -> Iterable[Tile]:
