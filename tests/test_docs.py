@@ -177,9 +177,10 @@ def normalised(printed):
 @pytest.mark.parametrize("document", [d for d in DOCUMENTS if any(blocks(d, "console"))], ids=lambda d: d.name)
 def test_commands_print_what_the_documentation_shows(document, project, run):
     project(document)
-    for block in blocks(document, "console"):
-        for command, printed in commands(block):
-            assert normalised(run(command)) == normalised(printed), f"{block.place}: {command}"
+    shown = [(block.place, *pair) for block in blocks(document, "console") for pair in commands(block)]
+    assert shown, "a console block begins with `$ ` and a command"
+    for place, command, printed in shown:
+        assert normalised(run(command)) == normalised(printed), f"{place}: {command}"
 
 
 # -- Python ---------------------------------------------------------------------------------------------------------------
@@ -301,6 +302,7 @@ def test_the_walk_over_the_keys_sees_nested_ones():
 
 def test_documented_defaults_are_those_of_the_model():
     fields = dict(spec_keys())
+    assert len(fields) > 50
     for key, _, default, *_ in rows("docs/spec.md", "key"):
         field = fields[in_backticks(key)[0]]
         value = None if field is None or field.is_required() else field.get_default(call_default_factory=True)

@@ -97,6 +97,7 @@ def test_no_payload_reaches_an_object_or_changes_data(payload):
 
 def test_the_escape_payloads_are_errors_rather_than_silence():
     values = {"c": Secret(), "f": len, "xs": [1], "d": {}}
+    assert len(ESCAPES) > 10
     for payload in ESCAPES:
         with pytest.raises((PromptError, TemplateProblem)):
             compile_template(payload, name="user").render(values)

@@ -151,7 +151,9 @@ def test_every_completion_and_chunk_has_all_that_its_type_asks_for(with_openai):
             values += [chunk async for chunk in await client.chat.completions.create(**asked, stream=True)]
         return values
 
-    for value in with_openai(talk):
+    values = with_openai(talk)
+    assert len(values) > 6
+    for value in values:
         if value.object:  # Azure's first chunk, of the prompt's filters, says nothing of itself
             type(value).model_validate(value.to_dict(mode="json"))
 
@@ -373,7 +375,9 @@ def test_a_response_that_is_cut_is_incomplete(with_openai):
         whole = await client.responses.create(**asked)
         return whole, [event async for event in await client.responses.create(**asked, stream=True)][-1].response
 
-    for response in with_openai(talk, answers=answers):
+    responses = with_openai(talk, answers=answers)
+    assert len(responses) == 2
+    for response in responses:
         assert (response.status, response.incomplete_details.reason) == ("incomplete", "max_output_tokens")
         assert response.output_text == long[:64]
 

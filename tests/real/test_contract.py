@@ -76,8 +76,9 @@ def test_many_streams_at_once(server):
     async def scenario(client):
         return await asyncio.gather(*(one(client, n) for n in range(100)))
 
-    for text, content in server.run(scenario):
-        assert text == content
+    pairs = server.run(scenario)
+    assert len(pairs) == 100
+    assert [text for text, _ in pairs] == [content for _, content in pairs]
 
 
 def test_structured_answers(server):
