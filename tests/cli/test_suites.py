@@ -343,6 +343,8 @@ NEVER_GREEN = {
     "a judge of tests that are not there": (
         "grader: {provider: offline}\nvars: {text: a, language: b}\n", "suite.yaml:5:1: `grader`", ""),
     "an early stop of tests that are not there": ("early_stop: true\nvars: {text: a, language: b}\n", "suite.yaml:5:1: `early_stop`", ""),
+    "an early stop beside a baseline": (
+        GOOD + "early_stop: true\nbaseline: {file: a.jsonl}\n", "suite.yaml:13:1: `early_stop` leaves repeats out", "Remove one"),
     "a gate of nothing": (GOOD + "gate: {}\n", "suite.yaml:13:7: `gate` has no condition", "1 error"),
     "a gate of groups of nothing": (GOOD + "gate: {groups: {}}\n", "suite.yaml:13:7: `gate` has no condition", "1 error"),
     "a gate that is all comments": (GOOD + "gate:\n  # pass_rate: 1\n", "suite.yaml:13:1: `gate` must be", "found nothing"),

@@ -231,7 +231,10 @@ class _Check:
         yield replace(address, deployment=address.model) if spec.name == "azure" else address
 
     def _check_repeats(self, cases: Sequence[CheckedCase]) -> None:
-        """Repeats of a model that always takes the likeliest token are copies, and tell no more than one answer."""
+        """Repeats that tell less than they seem to: copies, of a model that takes the likeliest token, and a part."""
+        if self._spec.early_stop and self._spec.baseline is not None:
+            message = "`early_stop` leaves repeats out, so that the results cannot be compared with the `baseline`."
+            self._say(("early_stop",), message, "Remove one of them.", key=True)
         most = max((case.written.test.repeat or self._spec.repeat for case in cases), default=self._spec.repeat)
         for n, provider in enumerate(self._spec.each_provider if most > 1 else ()):
             name = greedy_field(provider.params)
