@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["did_you_mean", "is_slip", "nearest"]
 
 _LONGEST = 100  # difflib takes quadratic time, and nobody misspells a name this long
+_MOST = 1000  # candidates; of more, only those that begin and end alike are looked at, and then so many at most
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
@@ -20,6 +22,11 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """
     if not name or len(name) > _LONGEST:
         return None
+    candidates = list(candidates)
+    if len(candidates) > _MOST:
+        first, last = name[0].casefold(), name[-1].casefold()
+        alike = (c for c in candidates if c and c[0].casefold() == first and c[-1].casefold() == last)
+        candidates = list(islice(alike, _MOST // 10))
     by_folded: dict[str, str] = {}
     for candidate in sorted(candidates):
         if len(candidate) <= _LONGEST:

@@ -19,8 +19,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedFormatter
 from jinja2.utils import Cycler, Joiner, Namespace, missing, pass_context
 
 from throughster.names import did_you_mean
-from throughster.prompts import positions
-from throughster.prompts.budget import CALL_COST, LOOP_COST, charge
+from throughster.prompts import costs, positions
+from throughster.prompts.budget import CALL_COST, COPIED, ITEM_COST, LOOP_COST, charge, size_of
 from throughster.prompts.filters import WIDEST, check_width, filters, format_percent, tests
 from throughster.prompts.text import kind_of, text_of, to_json
 
@@ -161,6 +161,7 @@ class _Format:
         self._environment, self._template, self._takes_map = environment, template, takes_map
 
     def __call__(self, *args: Any, **kwargs: Any) -> str:
+        charge(len(self._template) * ITEM_COST)
         if self._takes_map:
             (kwargs,), args = args, ()
         return _Formatter(self._environment).vformat(self._template, args, kwargs)
@@ -177,13 +178,14 @@ def _finalize(_context: Context, value: Any) -> str:
 class Sandbox(ImmutableSandboxedEnvironment):
     """See the module. `_tokenize` numbers tokens by their offset in the source, so that every node knows its column."""
 
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "**", "%"})
 
     def __init__(self) -> None:
         super().__init__(
             undefined=_Missing, finalize=_finalize, keep_trailing_newline=True, autoescape=False, optimized=False
         )
         self.globals = dict(GLOBALS)
+        self.prices: dict[str, int] = {}
         self.filters: dict[str, Any] = filters()
         self.tests: dict[str, Any] = tests()
 
@@ -192,6 +194,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
     ) -> TokenStream:
         tokens = positions.number_by_offset(source, self.lexer.tokeniter(source, name, filename, state))
         return TokenStream(self.lexer.wrap(tokens, name, filename), name, filename)
+
+    def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Any:  # noqa: A002 - Jinja's
+        """Return an included file, each time at the price of running it."""
+        charge(CALL_COST + self.prices.get(name, 0))
+        return super().get_template(name, parent, globals)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return a key before an attribute, so that a column may be called `items`."""
@@ -212,6 +219,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(obj, TemplateReference):
             return obj[argument]
         if isinstance(obj, (dict, list, tuple, str, range)):
+            if isinstance(argument, tuple):
+                charge(size_of(argument))
             try:
                 return obj[argument]
             except (TypeError, LookupError):
@@ -227,6 +236,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
             _check_product(left, right)
         elif operator == "**":
             _check_power(left, right)
+        elif operator == "-" and not isinstance(left, (int, float)):
+            charge(ITEM_COST * sum(len(side) for side in (left, right) if hasattr(side, "__len__")))
         return super().call_binop(context, operator, left, right)
 
     def is_safe_callable(self, obj: Any) -> bool:
@@ -242,9 +253,16 @@ class Sandbox(ImmutableSandboxedEnvironment):
             if isinstance(__obj, StrictUndefined):
                 __obj()
             raise SecurityError(f"{kind_of(__obj)} cannot be called in a template")
-        charge(CALL_COST)
+        charge(CALL_COST + ITEM_COST * len(args))
         if isinstance(__obj, BuiltinMethodType) and isinstance(__obj.__self__, str):
-            args = _check_text_call(__obj.__self__, __obj.__name__, args)
+            args, kwargs = _check_text_call(__obj.__self__, __obj.__name__, args, kwargs), {}
+        elif isinstance(__obj, BuiltinMethodType) and args:
+            if isinstance(__obj.__self__, (list, tuple)):  # count, index
+                costs.charge_for_finding(args[0], __obj.__self__)
+            else:
+                charge(size_of(args[0]))  # get
+        elif isinstance(__obj, MethodType) and isinstance(__obj.__self__, LoopContext) and __obj.__name__ == "changed":
+            charge(size_of(args))
         elif isinstance(__obj, LoopContext) and args and hasattr(args[0], "__len__"):
             charge(LOOP_COST * len(args[0]))
         result = __context.call(__obj, *args, **kwargs)
@@ -261,13 +279,14 @@ def _check_sum(left: Any, right: Any) -> None:
     if isinstance(left, (str, list, tuple)):
         if isinstance(left, str) != isinstance(right, str) and not isinstance(right, StrictUndefined):
             raise SecurityError(f"`+` cannot join {kind_of(left)} and {kind_of(right)}; `~` joins anything as text")
-        charge(len(left) + (len(right) if isinstance(right, (str, list, tuple)) else 0))
+        length = len(left) + (len(right) if isinstance(right, (str, list, tuple)) else 0)
+        charge(length if isinstance(left, str) else COPIED * length)
 
 
 def _check_product(left: Any, right: Any) -> None:
     for many, times in ((left, right), (right, left)):
         if isinstance(many, (str, list, tuple)) and isinstance(times, int):
-            charge(len(many) * max(times, 0))
+            charge(len(many) * max(times, 0) * (1 if isinstance(many, str) else COPIED))
     if isinstance(left, int) and isinstance(right, int) and left.bit_length() + right.bit_length() > _MOST_BITS:
         raise SecurityError("the product is too great a number")
 
@@ -277,18 +296,44 @@ def _check_power(left: Any, right: Any) -> None:
         raise SecurityError("the power is too great a number")
 
 
-def _check_text_call(text: str, method: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+_NAMED = {"split": ("sep", "maxsplit"), "rsplit": ("sep", "maxsplit"), "splitlines": ("keepends",)}
+_DEFAULTS = {"sep": None, "maxsplit": -1, "keepends": False}
+
+
+def _by_position(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments of a text's method, those that were given by name among them."""
+    names = {**_NAMED, "expandtabs": ("tabsize",)}.get(method, ())
+    unknown = set(kwargs) - set(names[len(args) :])
+    if unknown:
+        raise SecurityError(f"`{method}` of a text takes no `{min(unknown)}`")
+    if not kwargs:
+        return args
+    return (*args, *(kwargs.get(name, _DEFAULTS.get(name, 8)) for name in names[len(args) :]))
+
+
+def _check_text_call(text: str, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
     """Charge for a text's method before it runs; return its arguments, generators among them read into lists."""
+    args = _by_position(method, args, kwargs)
     if method in {"center", "ljust", "rjust", "zfill", "expandtabs"}:
         for width in args:
             check_width(width)
-        charge(len(text) * (args[0] if method == "expandtabs" and args else 1))
+        charge(
+            len(text) * (max(1, args[0] if args and isinstance(args[0], int) else 8) if method == "expandtabs" else 1)
+        )
     elif method == "replace" and len(args) >= 2 and isinstance(args[0], str) and isinstance(args[1], str):
         charge(len(text) + text.count(args[0]) * len(args[1]))
     elif method == "join" and len(args) == 1:
+        if isinstance(args[0], str):
+            charge(ITEM_COST * len(args[0]))
         items = list(args[0])
         charge(sum(len(item) for item in items if isinstance(item, str)) + len(text) * len(items))
         return (items,)
+    elif method in {"split", "rsplit"}:
+        separator = args[0] if args else None
+        pieces = text.count(separator) if isinstance(separator, str) and separator else len(text) // 2
+        charge(len(text) + ITEM_COST * (1 + pieces))
+    elif method == "splitlines":
+        charge(len(text) + ITEM_COST * costs.lines_in(text))
     else:
-        charge(len(text))
+        charge((3 if method in {"upper", "title", "casefold", "partition", "rpartition"} else 1) * len(text))
     return args

@@ -14,7 +14,7 @@ from throughster.errors import RequestError
 from throughster.names import did_you_mean
 from throughster.paths import PathProblem, read_bounded, resolve_inside
 from throughster.prompts import budget
-from throughster.prompts.filters import CONCAT, LOOP
+from throughster.prompts.filters import COMPARE, CONCAT, KEY, LOOP, SLICE, SPEND
 from throughster.prompts.positions import Positions
 from throughster.prompts.references import Found, find_references
 from throughster.prompts.sandbox import Sandbox
@@ -32,6 +32,8 @@ _LONGEST_SOURCE = 1_000_000
 MOST_BYTES = 4 * _LONGEST_SOURCE
 """Of a file with a template."""
 _LONGEST_REASON = 500
+_MOST_TAGS = 5_000
+_MOST_PARTS = 15_000  # compiled in about a second
 _TOO_LONG = f"the prompt would be longer than {budget.LONGEST_TEXT:,} characters"
 _SANDBOX = Sandbox()
 _UNKNOWN_TAG = re.compile(r"Encountered unknown tag '(\w+)'\.")
@@ -139,6 +141,7 @@ def compile_template(source: str, *, name: str, root: Path | None = None, base: 
         if found.units:
             loader = _Loader()
             environment = _SANDBOX.overlay(loader=loader)
+            environment.prices = {file: _cost(included.tree.body) for file, included in found.units.items()}
             loader.templates = {file: _build(included, environment) for file, included in found.units.items()}
         return Template(source, (root, base), unit, found, _build(unit, environment))
     except RecursionError:
@@ -151,8 +154,12 @@ def _recompile(source: str, name: str, root: Path | None, base: Path | None) -> 
 
 def _parse(source: str, name: str) -> Unit:
     positions = Positions(source)
+    tags = sum(source.count(tag) for tag in ("{{", "{%", "{#"))
+    if tags > _MOST_TAGS:
+        message = f"The template has {tags:,} tags; at most {_MOST_TAGS:,} are allowed."
+        raise TemplateProblem(message, line=1, column=1, template=name)
     try:
-        return Unit(name, _SANDBOX._parse(source, name, None), positions)  # noqa: SLF001 - `parse` rewrites the error
+        unit = Unit(name, _SANDBOX._parse(source, name, None), positions)  # noqa: SLF001 - `parse` rewrites the error
     except jinja2.TemplateSyntaxError as error:
         line, column = positions.line_and_column(min(error.lineno, len(positions.text)))
         message = _syntax_message(error.message or "The template cannot be read")
@@ -161,6 +168,14 @@ def _parse(source: str, name: str) -> Unit:
         raise TemplateProblem("The template is nested too deeply.", line=1, column=1, template=name) from None
     except (ValueError, OverflowError, MemoryError) as error:  # a number of thousands of digits
         raise TemplateProblem(_sentence(_reason(error)), line=1, column=1, template=name) from None
+    try:
+        parts = sum(1 for _ in unit.tree.find_all(nodes.Node))
+    except RecursionError:
+        raise TemplateProblem("The template is nested too deeply.", line=1, column=1, template=name) from None
+    if parts > _MOST_PARTS:
+        message = f"The template has {parts:,} parts (values, operators, tags); at most {_MOST_PARTS:,} are allowed."
+        raise TemplateProblem(message, line=1, column=1, template=name)
+    return unit
 
 
 def _load_file(root: Path | None, base: Path | None, file: str, by: Unit, offset: int) -> Unit:
@@ -203,10 +218,73 @@ class _Guard(NodeTransformer):
     """
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - named after Jinja's nodes
-        constant = sum(len(data.data) for part in node.body for data in _all(part, nodes.TemplateData))
+        cost = budget.LOOP_COST + _cost(node.body)
         self.generic_visit(node)
-        cost = nodes.Const(budget.LOOP_COST + constant, lineno=node.lineno)
-        node.iter = nodes.Filter(node.iter, LOOP, [cost], [], None, None, lineno=node.lineno)
+        values: Any = node.iter
+        node.iter = _filtered(values, LOOP, cost)
+        return node
+
+    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802
+        return self._spending(node)
+
+    def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:  # noqa: N802
+        return self._spending(node)
+
+    def visit_Block(self, node: nodes.Block) -> nodes.Node:  # noqa: N802
+        return self._spending(node)
+
+    def _spending(self, node: nodes.Macro | nodes.CallBlock | nodes.Block) -> nodes.Node:
+        """A body that runs when it is called: its first statement pays for it."""
+        cost = _cost(node.body)
+        self.generic_visit(node)
+        paid = _filtered(nodes.Const("", lineno=node.lineno), SPEND, cost)
+        node.body.insert(0, nodes.ExprStmt(paid, lineno=node.lineno))
+        return node
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        """`a < b < c` is `a < b and b < c`. What is compared with a short constant costs nothing to speak of."""
+        self.generic_visit(node)
+        sides: list[nodes.Expr] = [node.expr, *(operand.expr for operand in node.ops)]
+        if all(_is_cheap(a, operand) for a, operand in zip(sides, node.ops, strict=False)):
+            return node
+        pairs: list[nodes.Expr] = []
+        for left, operand in zip(sides, node.ops, strict=False):
+            both = nodes.List([left, operand.expr], lineno=node.lineno)
+            pairs.append(_filtered(both, COMPARE, operand.op))
+        whole: nodes.Expr = pairs[0]
+        for pair in pairs[1:]:
+            whole = nodes.And(whole, pair, lineno=node.lineno)
+        return whole
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+        """Jinja lets Python slice, without asking the sandbox."""
+        self.generic_visit(node)
+        if not isinstance(node.arg, nodes.Slice):
+            return node
+        none = nodes.Const(None, lineno=node.lineno)
+        limits = [limit or none for limit in (node.arg.start, node.arg.stop, node.arg.step)]
+        return nodes.Filter(node.node, SLICE, limits, [], None, None, lineno=node.lineno)
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if not isinstance(node.key, nodes.Const):
+            node.key = _filtered(node.key, KEY)
+        return node
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802
+        return self._arguments(node)
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
+        return self._arguments(node)
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
+        return self._arguments(node)
+
+    def _arguments(self, node: nodes.Call | nodes.Filter | nodes.Test) -> nodes.Node:
+        """`*values` are arguments before anybody is called."""
+        self.generic_visit(node)
+        if node.dyn_args is not None:
+            node.dyn_args = _filtered(node.dyn_args, LOOP, budget.LOOP_COST)
         return node
 
     def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
@@ -220,6 +298,31 @@ class _Guard(NodeTransformer):
         self.generic_visit(node)
         operands = nodes.List(node.nodes, lineno=node.lineno)
         return nodes.Filter(operands, CONCAT, [], [], None, None, lineno=node.lineno)
+
+
+_OF_CONSTANTS = (nodes.Const, nodes.List, nodes.Tuple, nodes.Operand)
+
+
+def _is_cheap(left: nodes.Node, operand: nodes.Operand) -> bool:
+    """Whether a comparison is bounded by constants: `==` by either side, `in` by what is searched."""
+    if operand.op in ("in", "notin"):
+        return _is_constant(operand.expr) and not isinstance(operand.expr, nodes.Const)
+    return _is_constant(left) or _is_constant(operand.expr)
+
+
+def _is_constant(node: nodes.Node) -> bool:
+    return isinstance(node, _OF_CONSTANTS) and all(isinstance(part, nodes.Const) for part in node.iter_child_nodes())
+
+
+def _filtered(node: nodes.Expr, name: str, *constants: Any) -> nodes.Filter:
+    values: list[nodes.Expr] = [nodes.Const(value, lineno=node.lineno) for value in constants]
+    return nodes.Filter(node, name, values, [], None, None, lineno=node.lineno)
+
+
+def _cost(body: list[nodes.Node]) -> int:
+    """Of running these statements once: their texts, and the parts of their tree."""
+    texts = sum(len(data.data) for part in body for data in _all(part, nodes.TemplateData))
+    return texts + budget.NODE_COST * sum(len(_all(part, nodes.Node)) for part in body)
 
 
 def _build(unit: Unit, environment: jinja2.Environment) -> jinja2.Template:

@@ -12,12 +12,14 @@ from uuid import UUID
 from jinja2.exceptions import SecurityError, TemplateRuntimeError
 from jinja2.runtime import Undefined
 
-from throughster.prompts.budget import charge
+from throughster.prompts.budget import charge, size_of
 
 __all__ = ["kind_of", "text_of", "to_json"]
 
 _NODE_COST = 4  # a comma, a space and two brackets or quotes
-_MOST_NODES = 2_000_000
+_MOST_NODES = 1_000_000
+_TOO_LONG = f"a list or mapping of more than {_MOST_NODES:,} elements is too long for a prompt"
+_INDENTED = 100  # the standard library writes indented JSON in Python
 
 _WORDS = {None: "null", True: "true", False: "false"}
 _KINDS = {
@@ -56,7 +58,7 @@ def text_of(value: Any) -> str:
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """Return `value` as JSON, with letters as they are. NaN and infinities are refused: they are no JSON."""
-    _measure(value)
+    _measure(value, indent or 0)
     return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain, indent=indent)
 
 
@@ -90,8 +92,10 @@ def _no_text(value: Any) -> str:
     return f"{kind_of(value)} is not plain data (text, number, true, false, null, list, mapping), so it has no text"
 
 
-def _measure(value: Any) -> None:
+def _measure(value: Any, indent: int) -> None:
     """Charge for all of `value` before it is written: shared lists inside lists make small data print without end."""
+    if size_of(value) > _MOST_NODES * _NODE_COST:  # found out without walking through what is shared again and again
+        raise SecurityError(_TOO_LONG)
     stack, nodes, units = [value], 0, 0
     while stack:
         node = stack.pop()
@@ -106,5 +110,20 @@ def _measure(value: Any) -> None:
         elif isinstance(node, Undefined):
             node._fail_with_undefined_error()  # noqa: SLF001 - as above
         if nodes + len(stack) > _MOST_NODES:
-            raise SecurityError(f"a list or mapping of more than {_MOST_NODES:,} elements is too long for a prompt")
-    charge(units + nodes * _NODE_COST)
+            raise SecurityError(_TOO_LONG)
+    charge(units + nodes * (_NODE_COST + (_INDENTED + indent * _depth(value) if indent else 0)))
+
+
+def _depth(value: Any) -> int:
+    """How deep the lists and mappings of a value lie in each other, which was measured already."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            child
+            for node in level
+            if isinstance(node, (dict, list, tuple))
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, (dict, list, tuple))
+        ]
+    return depth

@@ -1,1 +1,212 @@
-ATTACKS = ()
+"""Templates that do much with little: every operator, filter, method and statement that can be made to cost."""
+
+from __future__ import annotations
+
+import json
+
+from tests.hostile.attack import SPEC, Attack
+
+FAMILY = "templates"
+_RENDER = ("throughster", "render", "spec.yaml")
+
+
+def _double(name: str, times: int = 40) -> str:
+    """A list that holds itself twice, again and again: small in memory, endless to read."""
+    return "".join(f"{{% set {name} = [{name},{name}] %}}" for _ in range(times))
+
+
+A, B = "{% set a=[1] %}" + _double("a"), "{% set b=[1] %}" + _double("b")
+LONG = '{% set p="x"*5000000 %}{% set q=p~"a" %}{% set r=p~"b" %}'
+FILL = "{% set ns=namespace(l=[]) %}{% for i in range(10000) %}"
+
+BOMBS = {
+    # equality and order of shared or long things
+    "equal-lists": A + B + "{{ a==b }}",
+    "unequal-lists": A + B + "{{ a!=b }}",
+    "less-lists": A + B + "{{ a<b }}",
+    "at-most-lists": A + B + "{{ a<=b }}",
+    "chained": A + B + "{{ 1 < 2 and a >= b }}",
+    "chain": A + B + "{{ [1] < a <= b }}",
+    "equal-mappings": A + B + '{{ {"k": a} == {"k": b} }}',
+    "equal-items": A + B + '{{ {"k": a}.items() == {"k": b}.items() }}',
+    "equal-values-in": A + B + '{{ a in {"k": b}.values() }}',
+    "in-lists": A + B + "{{ a in [b] }}",
+    "not-in-lists": A + B + "{{ a not in [b] }}",
+    "in-texts": LONG + "{{ r in ([q]*1000000) }}",
+    "in-text": '{{ ("a"*100000 ~ "b") in ("a"*9000000) }}{% for i in range(10000) %}{{ "b" in ("a"*900000) }}{% endfor %}',
+    "is-in": A + B + "{{ a is in [b] }}",
+    "is-eq": A + B + "{{ a is eq b }}",
+    "is-lt": A + B + "{{ a is lt b }}",
+    "select-equalto": A + B + '{{ [a]|select("equalto", b)|list|length }}',
+    "select-in": A + B + '{{ [a]|select("in", [b])|list|length }}',
+    "reject-ge": A + B + '{{ [a]|reject("ge", b)|list|length }}',
+    "selectattr": A + B + '{{ [{"k": a}]|selectattr("k", "==", b)|list|length }}',
+    "count": A + B + "{{ ([a]*10).count(b) }}",
+    "index": A + B + "{{ [a].index(b) }}",
+    "changed": A + B + "{% for x in [a, b] %}{{ loop.changed(x) }}{% endfor %}",
+    "texts-equal": LONG + "{% for i in range(10000) %}{{ (q == r)|lower }}{% endfor %}",
+    "hash-tuple": "{% set a=(1,) %}" + "".join("{% set a=(a,a) %}" for _ in range(40)) + "{{ {a: 1}|length }}",
+    "hash-get": "{% set a=(1,) %}" + "".join("{% set a=(a,a) %}" for _ in range(40)) + '{{ {"x": 1}.get(a, 2) }}',
+    "hash-item": "{% set a=(1,) %}" + "".join("{% set a=(a,a) %}" for _ in range(40)) + '{{ {"x": 1}[a] is defined }}',
+    "hash-unique": "{% set a=(1,) %}" + "".join("{% set a=(a,a) %}" for _ in range(40)) + "{{ [a, a]|unique|list|length }}",
+    "hash-in": "{% set a=(1,) %}" + "".join("{% set a=(a,a) %}" for _ in range(40)) + '{{ a in {"x": 1} }}',
+    # filters that sort, sum and copy
+    "sum": "{{ ([[0]*1000]*10000)|sum(start=[])|length }}",
+    "sum-attribute": '{{ ([{"k": [0]*1000}]*10000)|sum("k", [])|length }}',
+    "max": '{{ (["x"*5000000]*5000)|max|length }}',
+    "min": '{{ (["x"*5000000]*5000)|min|length }}',
+    "max-shared": A + B + "{{ [a, b]|max|length }}",
+    "sort": '{{ (["x"*5000000]*400)|sort|length }}',
+    "sort-shared": A + B + "{{ [a, b]|sort|length }}",
+    "sort-attribute": '{{ ([{"k": "x"*5000000}]*400)|sort(attribute="k")|length }}',
+    "sort-case": LONG + "{{ ([q, r]*100000)|sort(case_sensitive=true)|length }}",
+    "unique": LONG + "{{ ([q, r]*100)|unique|list|length }}",
+    "groupby": '{{ ([{"k":"x"*5000000}]*400)|groupby("k")|length }}',
+    "dictsort": LONG + '{{ {"a": q, "b": r}|dictsort(by="value")|length }}' + A + B + '{{ {"a": a, "b": b}|dictsort(by="value")|length }}',
+    "join": "{{ (['x'*5000000]*1000)|join|length }}",
+    "join-separator": '{{ (range(10000)|join("x"*5000))|length }}',
+    "join-method": '{{ ("x"*5000).join(["a"]*100000)|length }}',
+    "join-letters": '{{ ",".join("é"*5000000)|length }}',
+    "list": '{{ ("\u20ac"*5000000)|list|length }}',
+    "list-again": FILL + '{% set ns.l = ns.l + [("a"*100000)|list] %}{% endfor %}{{ ns.l|length }}',
+    "batch": '{{ ("a"*5000000)|batch(1)|list|length }}',
+    "batch-fill": '{% for i in range(9000) %}{{ [1]|batch(10000, "x")|list|length }}{% endfor %}',
+    "slice": '{{ ("a"*5000000)|slice(10000)|list|length }}{% for i in range(9000) %}{{ []|slice(10000)|list|length }}{% endfor %}',
+    "reverse": FILL + '{% set ns.l = ns.l + ["x"*5000000|reverse] %}{% endfor %}',
+    "map": '{% for i in range(10000) %}{{ range(10000)|map("string")|list|length }}{% endfor %}',
+    "select": "{% for i in range(10000) %}{{ range(10000)|select|list|length }}{% endfor %}",
+    "generator-in": "{% for i in range(10000) %}{{ 'x' in (range(10000)|select) }}{% endfor %}",
+    "generator-sum": "{% for i in range(10000) %}{{ range(10000)|select|sum }}{% endfor %}",
+    "range-sum": "{% for i in range(10000) %}{{ range(10000)|sum }}{% endfor %}",
+    "range-list": FILL + "{% set ns.l = ns.l + [range(10000)|list] %}{% endfor %}",
+    "range-max": "{% for i in range(10000) %}{{ range(10000)|max }}{% endfor %}",
+    # filters on text
+    "wordwrap": '{{ ("a"*1000000)|wordwrap(1)|length }}',
+    "wordwrap-words": '{{ ("ab "*300000)|wordwrap(1)|length }}',
+    "wordwrap-wrapstring": '{{ ("a "*100000)|wordwrap(1, wrapstring="x"*10000)|length }}',
+    "striptags": '{{ ("<a>"*3000000)|striptags }}',
+    "striptags-comments": '{{ ("<!-- -->"*1000000)|striptags }}',
+    "striptags-open": '{{ ("<!--"*1000000)|striptags|length }}{{ ("<"*5000000)|striptags|length }}',
+    "tojson-indent": "{{ [1]|tojson(300000000) }}",
+    "tojson-text-indent": "{{ [[[[[[1]*100000]]]]]|tojson(' '*100000) }}",
+    "tojson-deep-indent": "{% set a=[1] %}" + "{% set a=[a]*10 %}" * 6 + "{{ a|tojson(1000)|length }}",
+    "tojson-shared": A + "{{ a|tojson|length }}",
+    "print-shared": A + "{{ a }}",
+    "concat-shared": A + "{{ a ~ 1 }}",
+    "format-shared": A + '{{ "%s"|format(a) }}',
+    "percent-mapping": A + '{{ "%(x)s" % {"x": 1, "y": a} }}',
+    "split": '{{ ("ab "*3000000).split()|length }}',
+    "split-again": FILL + '{% set ns.l = ns.l + ["ab "*100000] %}{% set ns.l = ns.l + [("ab "*100000).split()] %}{% endfor %}',
+    "rsplit": '{{ ("ab,"*3000000).rsplit(",")|length }}',
+    "splitlines": '{{ ("ab\\n"*3000000).splitlines()|length }}',
+    "partition": FILL + '{% set ns.l = ns.l + [("a"*5000000 ~ "b").partition("b")] %}{% endfor %}',
+    "wordcount": '{{ ("ab "*3000000)|wordcount }}',
+    "title": '{{ ("ab "*3000000)|title|length }}',
+    "indent": '{{ ("\\n"*100000)|indent(10000)|length }}',
+    "indent-tab": '{{ ("\\x0b"*1000000)|indent(10000, blank=true)|length }}',
+    "indent-text": '{{ ("\\n"*1000000)|indent("x"*10000, blank=true)|length }}',
+    "expandtabs": '{{ ("\\t"*1000000).expandtabs(10000)|length }}',
+    "expandtabs-name": '{{ ("\\t"*1000000).expandtabs(tabsize=10000)|length }}',
+    "replace": '{{ ("a"*1000000)|replace("a", "b"*1000)|length }}',
+    "replace-empty": '{{ ("a"*1000000).replace("", "b"*1000)|length }}',
+    "replace-count": FILL + '{% set ns.l = ns.l + [("a"*4000000).replace("a", "bb")] %}{% endfor %}',
+    "center": '{{ "a"|center(1000000000) }}',
+    "ljust": '{{ "a".ljust(1000000000) }}',
+    "zfill": '{{ "a".zfill(1000000000) }}',
+    "escape": '{{ ("\'"*9000000)|e|length }}',
+    "urlencode": '{{ ("\u20ac"*5000000)|urlencode|length }}',
+    "upper": FILL + '{% set ns.l = ns.l + [("\u00df"*3000000)|upper] %}{% endfor %}',
+    "truncate": FILL + '{% set ns.l = ns.l + [("a "*4000000)|truncate(7000000)] %}{% endfor %}',
+    "format-width": '{{ "%1000000000d"|format(1) }}',
+    "format-star": '{{ "%*d"|format(1000000000, 1) }}',
+    "format-method": '{{ "{:>1000000000}".format(1) }}',
+    "format-nested": '{{ "{:{w}}".format(1, w="1000000000") }}',
+    "format-many": '{{ ("{0}"*1000000).format("x"*1000)|length }}',
+    "format-fields": '{{ ("{0}"*3000000).format("")|length }}',
+    "percent-many": '{{ ("%s"*1000000) % (("x"*1000,)*1000000) }}',
+    # operators and numbers
+    "repeat": '{{ ("a"*9000000)*9000000 }}',
+    "repeat-list": "{{ ([1]*9000000*9)|length }}",
+    "repeat-lists": FILL + "{% set ns.l = ns.l + [[1]*1000000] %}{% endfor %}",
+    "power": "{{ 9**9**9 }}",
+    "power-chain": "{{ ((10**6000)**6000)|string|length }}",
+    "product": "{% set ns=namespace(x=10**6000) %}{% for i in range(10000) %}{% set ns.x=ns.x*ns.x %}{% endfor %}{{ ns.x|string|length }}",
+    "int-hex": '{{ ("f"*5000000)|int(base=16) // 3 }}',
+    "int-hex-divide": '{% set a=("f"*5000000)|int(base=16) %}{% set b=("f"*2000000)|int(base=16) %}{{ (a % b)|abs > 0 }}',
+    "int-digits": '{{ ("9"*9000000)|int }}',
+    "add-texts": FILL + '{% set ns.l = ns.l + ["x"*4000000 + "y"] %}{% endfor %}',
+    "add-lists": FILL + "{% set ns.l = ns.l + ns.l + [1] %}{% endfor %}{{ ns.l|length }}",
+    "concat": FILL + '{% set ns.l = ns.l + ["x"*4000000 ~ i] %}{% endfor %}',
+    "keys-minus": "{% for i in range(10000) %}{{ (d.keys() - [1])|length }}{% endfor %}",
+    "negative-range": "{{ range(-1000000000, 1000000000)|list|length }}",
+    "slices": FILL + "{% set ns.l = ns.l + [('x'*5000000)[i:]] %}{% endfor %}",
+    "slices-of-one": '{% set p="x"*5000000 %}' + FILL + "{% set ns.l = ns.l + [p[i:]] %}{% endfor %}",
+    "slices-of-lists": "{% set p=[1]*1000000 %}" + FILL + "{% set ns.l = ns.l + [p[i:]] %}{% endfor %}",
+    # statements
+    "loops": "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
+    "loop-text": "{% for a in range(9999) %}" + "x" * 50_000 + "{% endfor %}",
+    "loop-literals": FILL + "{% set ns.l = ns.l + [[" + "1," * 50_000 + "]] %}{% endfor %}",
+    "loop-mappings": FILL + "{% set ns.l = ns.l + [{" + ",".join(f'"{n}": 1' for n in range(20_000)) + "}] %}{% endfor %}",
+    "loop-filter": "{% for a in 'x'*5000000 %}{{ a }}{% endfor %}",
+    "loop-recursive": "{% for a in [1,2,3] recursive %}{{ loop([1,2,3]) }}{% endfor %}",
+    "loop-length": "{% for i in range(10000) %}{% for a in range(10000)|select %}{{ loop.length }}{% break %}{% endfor %}{% endfor %}",
+    "macro-recursive": "{% macro m(n) %}{{ m(n+1) }}{{ m(n+1) }}{% endmacro %}{{ m(0) }}",
+    "macro-tree": "{% macro m(n) %}{% if n %}{{ m(n-1) }}{{ m(n-1) }}{% endif %}{% endmacro %}{{ m(100) }}",
+    "macro-literals": "{% macro m() %}{% set x = [" + "1," * 50_000 + "] %}{% endmacro %}{% for i in range(10000) %}{{ m() }}{% endfor %}",
+    "macro-text": "{% macro m() %}" + "x" * 50_000 + "{% endmacro %}" + FILL + "{% set ns.l = ns.l + [m()] %}{% endfor %}",
+    "block-self": "{% block b %}" + "x" * 50_000 + "{% endblock %}" + FILL + "{% set ns.l = ns.l + [self.b()] %}{% endfor %}",
+    "call-block": "{% macro m() %}{% for i in range(9999) %}{{ caller() }}{% endfor %}{% endmacro %}{% call m() %}" + "x" * 5000 + "{% endcall %}",
+    "set-block": FILL + "{% set x %}" + "x" * 50_000 + "{% endset %}{% set ns.l = ns.l + [x] %}{% endfor %}",
+    "filter-block": FILL + "{% filter upper %}" + "x" * 50_000 + "{% endfilter %}{% endfor %}",
+    "star-args": '{% for i in range(9999) %}{{ "x"|format(*("\u20ac"*100000)) }}{% endfor %}',
+    "star-call": "{% macro m() %}{{ varargs|length }}{% endmacro %}{% for i in range(9999) %}{{ m(*range(10000)) }}{% endfor %}",
+    "star-letters": '{% macro m() %}{{ varargs|length }}{% endmacro %}{{ m(*("\u20ac"*9000000)) }}',
+    "cycle": "{% for i in range(10000) %}{{ loop.cycle(*range(10000)) }}{% endfor %}",
+    "unpack": "{% for i in range(10000) %}{% set x = range(10000)|select|first %}{{ (range(10000)|select|last) is defined }}{% endfor %}",
+    "nested-brackets": "{{ " + "[" * 3000 + "]" * 3000 + " }}",
+    "nested-parens": "{{ " + "(" * 30_000 + "1" + ")" * 30_000 + " }}",
+    "nested-if": "{% if 1 %}" * 5000 + "{% endif %}" * 5000,
+    "nested-for": "{% for a in [1] %}" * 50 + "{% endfor %}" * 50,
+    "nested-calls": "{{ " + "a(" * 5000 + ")" * 5000 + " }}",
+    "nested-filters": "{{ 'a'" + "|upper" * 20_000 + " }}",
+    "nested-not": "{{ " + "not " * 20_000 + "1 }}",
+    "many-sums": "{{ " + "1+" * 50_000 + "1 }}",
+    "many-names": " ".join(f"{{{{ a{n} }}}}" for n in range(40_000)),
+    "many-sets": "".join(f"{{% set a{n} = 1 %}}" for n in range(30_000)),
+    "many-macros": "".join(f"{{% macro m{n}() %}}x{{% endmacro %}}" for n in range(20_000)),
+    "many-ifs": "{% if a is defined %}x{% endif %}" * 25_000,
+    "many-misspelt-filters": "".join(f"{{{{ 1|uper{n} }}}}" for n in range(10_000)),
+    "digits": "{{ " + "9" * 500_000 + " }}",
+    "comments": "{#" * 300_000,
+    "braces": "{{" * 300_000,
+    "raw": "{% raw %}" + "{{" * 300_000,
+    "whitespace": "{{" + " " * 900_000 + "1 }}",
+    "quotes": "{{ '" + "\\\\x41" * 100_000 + "' }}",
+    # what is not plain data
+    "class": "{{ ''.__class__.__mro__ }}",
+    "class-attr": "{{ ''|attr('__class__') }}",
+    "class-item": "{{ ''['__class__'] }}",
+    "format-class": "{{ '{0.__class__}'.format(1) }}",
+    "format-map-class": "{{ '{a.__class__.__mro__}'.format_map({'a': 1}) }}",
+    "globals": "{{ range.__globals__ }}{{ namespace.__init__.__globals__ }}",
+    "self": "{{ self.__class__ }}{{ self._TemplateReference__context }}",
+    "macro-globals": "{% macro m() %}{% endmacro %}{{ m._func.__globals__ }}",
+    "loop-globals": "{% for a in [1] %}{{ loop._recurse }}{{ loop.__class__ }}{% endfor %}",
+    "map-attribute": "{{ ['']|map(attribute='__class__')|list }}",
+    "environment": "{{ environment }}{{ config }}{{ request }}",
+    "mutate": "{{ [1].append(2) }}",
+    "pop": "{{ {'a': 1}.pop('a') }}",
+    "encode": "{{ 'a'.encode() }}",
+    "namespace-class": "{% set ns = namespace() %}{{ ns.__class__ }}{{ ns._Namespace__attrs }}",
+}  # fmt: skip
+
+
+def _attacks():
+    for name, text in BOMBS.items():
+        spec = SPEC + "prompt: " + json.dumps(text) + "\n"
+        if name == "keys-minus":
+            spec += "vars: {d: {" + ", ".join(f"k{n}: 1" for n in range(20_000)) + "}}\n"
+        yield Attack(FAMILY, name, _RENDER, {"spec.yaml": spec}, (0, 2))
+
+
+ATTACKS = tuple(_attacks())
