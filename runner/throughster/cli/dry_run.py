@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from throughster.cli.exits import OK, WRONG
 from throughster.errors import RequestError
+from throughster.running.rows import MANY
 from throughster.screen import echo, echo_json, line
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["dry_run"]
 
 _SHOWN = 3
+_OF_MANY = 20_000
 _CHARS_PER_TOKEN = 4  # OpenAI's rule of thumb for English text
 
 
@@ -24,7 +27,8 @@ def dry_run(plans: Sequence[Plan], *, color: str, screen: str) -> int:
     code = OK
     for plan in plans:
         rows, characters, failures = 0, 0, 0
-        for row in plan.rows:
+        is_large = plan.total is not None and plan.total > MANY
+        for row in islice(plan.rows, _OF_MANY) if is_large else plan.rows:
             try:
                 messages = plan.messages(row)
             except RequestError as error:
@@ -37,6 +41,10 @@ def dry_run(plans: Sequence[Plan], *, color: str, screen: str) -> int:
                 echo(f"--- row {row.index + 1} ({line(row.id)})", bold=True, color=color)
                 for message in messages:
                     echo(f"{message['role']}: {message['content']}")
+        if is_large and rows:
+            echo(f"{plan.file}: the first {rows:,} rows were rendered; the figures are guessed from them.", err=True)
+            whole = (plan.rows.total or rows) if plan.cases is None else rows
+            rows, characters = whole, characters * whole // rows
         _report(plan, rows, characters, screen)
         if failures:
             echo(f"{plan.file}: {failures} prompts cannot be rendered; nothing was sent.", err=True)

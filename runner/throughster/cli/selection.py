@@ -144,6 +144,8 @@ def _idle_filters(plans: Sequence[Plan], options: Options) -> Iterator[Problem]:
 
 def _is_large(plan: Plan, options: Options) -> bool:
     """Whether reading all rows takes long."""
+    if plan.rows.is_large:
+        return True
     data = options.data or plan.spec.data
     if plan.cases is not None or not isinstance(data, str | Path):
         return False

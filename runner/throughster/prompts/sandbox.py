@@ -197,7 +197,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Any:  # noqa: A002 - Jinja's
         """Return an included file, each time at the price of running it."""
-        charge(CALL_COST + self.prices.get(name, 0))
+        charge(5 * CALL_COST + self.prices.get(name, 0))
         return super().get_template(name, parent, globals)
 
     def getattr(self, obj: Any, attribute: str) -> Any:

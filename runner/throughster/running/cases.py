@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from throughster.errors import Problem, SpecError
 from throughster.running.rows import Row, RowIds, content_hash
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Case", "CaseVerdict", "Cases", "Repeats", "Verdict", "tally_of", "verdicts_of", "with_turns"]
 
+_MOST_CASES = 100_000
 Verdict: TypeAlias = Literal["pass", "flaky", "fail", "error"]
 
 
@@ -159,6 +161,10 @@ class Cases:
         self.skipped: dict[str, str] = {}
         self.is_whole = True
         has_only = any(case.written.test.only for case in cases)
+        count = len(cases) * math.prod(len(values) for values in matrix.values())
+        if count > _MOST_CASES:
+            message = f"The tests times the matrix are {count:,} cases; at most {_MOST_CASES:,} are run together."
+            raise SpecError([Problem(cases[0].written.file, 0, 0, message, "Make the matrix smaller.")])
         cells = [dict(zip(matrix, values, strict=True)) for values in itertools.product(*matrix.values())]
         ids, index, rows = RowIds(), 0, []
         for checked in cases:
@@ -194,6 +200,11 @@ class Cases:
     @property
     def total(self) -> int:
         return len(self._rows)
+
+    @property
+    def is_large(self) -> bool:
+        """As of `Rows`; there are never so many cases."""
+        return False
 
     @property
     def questions(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from throughster.config import in_ci
 from throughster.errors import Problem, SpecError
 from throughster.providers import PROVIDERS
 from throughster.running.cases import Cases, with_turns
-from throughster.running.rows import Choice, Rows
+from throughster.running.rows import MANY, Choice, Rows
 from throughster.running.targets import GraderPlan, Target, target_of
 from throughster.running.values import Types
 from throughster.spec.check import Checked, Outside, check_spec
@@ -328,11 +329,13 @@ def _check_rows(plan: Plan, options: Options) -> Problem | None:
         return Problem(plan.file, 0, 0, f"Nothing would be run: {what}.")
     if any(declared.type != "string" for declared in plan.spec.inputs.values()) and plan.rows.total is not None:
         try:
-            for _ in plan.rows:
+            for _ in islice(plan.rows, MANY // 10):
                 pass
         except SpecError as error:
             return error.problems[0]
-    if options.choice.patterns and next(iter(plan.rows), None) is None:
+    if options.choice.sample is not None and plan.rows.is_large:
+        return Problem(plan.file, 0, 0, f"--sample draws from at most {MANY:,} rows, and there are more. Use --limit.")
+    if options.choice.patterns and isinstance(plan.rows, Rows) and not plan.rows.fit_soon():
         patterns = ", ".join(options.choice.patterns)
         return Problem(plan.file, 0, 0, f"--filter {patterns}: no row fits, so nothing would be run.")
     return None

@@ -7,6 +7,7 @@ import fnmatch
 import hashlib
 import itertools
 import json
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
     from throughster.running.cases import Case
     from throughster.running.values import Types
 
-__all__ = ["Choice", "Row", "RowIds", "Rows", "content_hash"]
+__all__ = ["MANY", "Choice", "Row", "RowIds", "Rows", "content_hash"]
+
+
+MANY = 1_000_000
+"""Rows that a check goes through at most."""
+_FEW = 10_000
 
 
 class Row(NamedTuple):
@@ -98,9 +104,7 @@ class Rows:
         self._name = name
         self._under = dict(under)
         self._over = dict(over)
-        self._cells = [
-            dict(zip(matrix, values, strict=True)) | self._over for values in itertools.product(*matrix.values())
-        ]
+        self._cells = _Cells(matrix, self._over)
         self._choice = choice
         self._data_count = data_count
         self._part = (0, 1)
@@ -121,22 +125,36 @@ class Rows:
     def total(self) -> int | None:
         """How many rows an iteration gives; None where only reading tells."""
         whole, (n, count) = self._whole, self._part
-        return None if whole is None else len(range(n, whole, count))
+        return None if whole is None else max(0, -((n - whole) // count))
 
     @property
     def _whole(self) -> int | None:
         if self._choice.patterns or self._data_count is None:
             return None
-        total = self._data_count * len(self._cells)
+        total = self._data_count * self._cells.count
         return min(total, *(n for n in (self._choice.sample, self._choice.limit, total) if n is not None))
 
     @property
     def _expected(self) -> int:
         """About how many rows are made."""
         count = self._data_count or (self._data.estimate_total() if self._data is not None else 1) or 0
-        total, choice = count * len(self._cells), self._choice
+        total, choice = count * self._cells.count, self._choice
         stops_early = choice.limit is not None and not choice.patterns and choice.sample is None
         return min(total, choice.limit or 0) if stops_early else total
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there are so many that only a run goes through them all."""
+        return (self._data_count or 1) * self._cells.count > MANY
+
+    def fit_soon(self) -> bool:
+        """Whether one of the first `MANY` rows fits the patterns, or there are more."""
+        seen = 0
+        for row in itertools.islice(self._all(), MANY):
+            if self._choice.fits(row):
+                return True
+            seen += 1
+        return seen == MANY
 
     def __iter__(self) -> Iterator[Row]:
         rows: Iterator[Row] = self._all()
@@ -162,7 +180,7 @@ class Rows:
                 for cell in cells:
                     place = self._data.where(line) if self._data is not None else self._name
                     yield types({**under, **data, **cell}, place)
-        elif not under and cells == [{}]:
+        elif not under and cells.is_nothing:
             yield from self._data if self._data is not None else ({},)
         else:
             for data in self._data if self._data is not None else ({},):
@@ -175,6 +193,23 @@ class Rows:
         drawn = random.Random(self._choice.seed).sample(range(fitting), min(size, fitting))  # noqa: S311
         chosen = set(drawn)
         return (row for n, row in enumerate(rows) if n in chosen)
+
+
+class _Cells:
+    """The combinations of a matrix, made as they are asked for: a few short lists have more than any memory holds."""
+
+    def __init__(self, matrix: Mapping[str, list[Any]], over: Mapping[str, Any]) -> None:
+        self._matrix, self._over = matrix, over
+        self.count = math.prod(len(values) for values in matrix.values())
+        self.is_nothing = not matrix and not over
+        self._few = list(self._made()) if self.count <= _FEW else None
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._few) if self._few is not None else self._made()
+
+    def _made(self) -> Iterator[dict[str, Any]]:
+        for values in itertools.product(*self._matrix.values()):
+            yield {**dict(zip(self._matrix, values, strict=True)), **self._over}
 
 
 def content_hash(values: Mapping[str, Any]) -> int:
