@@ -6,11 +6,12 @@ BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 AREA   ?=
 SCENARIO ?=
+SECONDS ?= 1800
 COUNT  ?= 200
 SEED   ?= 7
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-real test-promptfoo mutants soak install lint type cover bench schemas clean
+.PHONY: help run test test-real test-promptfoo test-lower-bounds mutants fuzz audit soak install lint type cover bench schemas clean
 .PHONY: generate-test-data-azure generate-test-data-openai generate-test-data-mistral generate-test-data-vllm
 
 help: ## list the targets
@@ -30,6 +31,15 @@ test-promptfoo: $(VENV)/.installed-dev ## what `convert` makes beside promptfoo 
 
 mutants: $(VENV)/.installed-dev ## small changes to the program that some test must notice (an hour; COUNT=200 SEED=7)
 	@$(BIN)/python -m tests.mutants $(COUNT) $(SEED)
+
+fuzz: $(VENV)/.installed-dev ## new inputs for the readers of other people's text (half an hour; SECONDS=n)
+	@$(BIN)/python -m tests.hostile.fuzz $(SECONDS)
+
+audit: $(VENV)/.installed-dev ## known vulnerabilities of the dependencies, and an SBOM in .cache/audit
+	@$(BIN)/python -m tests.audit
+
+test-lower-bounds: ## the fast part of the suite with the oldest versions that pyproject.toml allows
+	@$(PYTHON) -m tests.audit.lower $(VENV)-lower
 
 install: $(VENV)/.installed-dev ## a development environment in .venv
 

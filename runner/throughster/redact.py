@@ -13,7 +13,9 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["inert", "mapped", "one_line", "printable", "redact", "redact_bytes", "redact_values"]
+__all__ = [
+    "guarded", "inert", "mapped", "one_line", "printable", "redact", "redact_bytes", "redact_values", "unguarded",
+]  # fmt: skip
 
 MASK = "***"
 
@@ -23,6 +25,11 @@ _UNSAFE = re.compile(
 )
 
 
+# also behind blanks and what cannot be seen, which spreadsheets take away (OWASP, CSV injection)
+_FORMULA = re.compile(
+    r"[\s\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202f\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
+    r"\uffa0\ufff9-\ufffb\x00-\x1f\x7f-\x9f]*[=+\-@\u2212\uff1d\uff0b\uff0d\uff20\ufe62-\ufe66\ufe6b]|[\t\r\n]"
+)
 _LEAST_IN_BASE64 = 8
 _LEAST_TO_SHORTEN = 20
 _SHORTENED = 12
@@ -94,6 +101,16 @@ def _spellings(secret: str) -> tuple[str, ...]:
     if len(secret) >= _LEAST_TO_SHORTEN:
         forms.add(secret[:_SHORTENED])
     return tuple(sorted(forms, key=len, reverse=True))
+
+
+def guarded(text: str) -> str:
+    """`text` as the cell of a table: with a quote in front where a spreadsheet would run it as a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def unguarded(text: str) -> str:
+    """A cell of a table that was written by this program, as it was before."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text, 1) else text
 
 
 def printable(text: str, instead: Callable[[str], str] | None = None) -> str:

@@ -12,7 +12,7 @@ import orjson
 from throughster.errors import SettingsError
 from throughster.paths import PathProblem, project_root, resolve_inside
 from throughster.regression import compare, evaluate_gate, fold
-from throughster.regression.cases import require_whole
+from throughster.regression.cases import newest_first, require_whole
 from throughster.regression.plain import as_plain
 from throughster.regression.tables import headline, markdown, text
 from throughster.reports.markdown import cell
@@ -129,6 +129,8 @@ def check_baselines(plans: Sequence[Plan], given: Path | None, *, update: bool) 
             raise SettingsError(
                 f"{plan.file}: --update-baseline needs a file: `baseline: {{file: ...}}`, or --baseline FILE."
             )
+        if found is not None and update:
+            _check_replaceable(plan, found[0])
         if found is not None and not update:
             if not found[0].is_file():
                 raise SettingsError(
@@ -142,6 +144,22 @@ def check_baselines(plans: Sequence[Plan], given: Path | None, *, update: bool) 
                     f"The baseline {found[0]} has no answered case of {plan.name} that would be run now, so there is "
                     f"nothing to compare. Make a new one with --update-baseline."
                 )
+
+
+def _check_replaceable(plan: Plan, path: Path) -> None:
+    """Raises SettingsError where there is something else than results, or a link, in the baseline's place."""
+    own = plan.spec.baseline
+    named = path if own is None else Path(plan.file).parent / own.file
+    if path.is_symlink() or named.is_symlink():
+        raise SettingsError(f"The baseline {named} is a link, and is not written through. Name the file itself.")
+    if not path.exists():
+        return
+    try:
+        is_results = next(newest_first(path), None) is not None
+    except SettingsError:
+        is_results = False
+    if not is_results:
+        raise SettingsError(f"{path} exists and holds no results, so it is not replaced. Name another file.")
 
 
 def decide(plan: Plan, summary: Summary, given: Path | None, *, update: bool) -> Decision | None:

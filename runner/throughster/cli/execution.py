@@ -40,6 +40,7 @@ class Work:
     processes: int = 1
     baseline: Path | None = None
     update_baseline: bool = False
+    plain_csv: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def carry_out(plans: Sequence[Plan], work: Work, screen: Screen) -> int:
         from throughster.cli.decide import check_baselines  # with the statistics
 
         check_baselines(plans, work.baseline, update=work.update_baseline)
-    pages = Pages()
+    pages = Pages(plain_csv=work.plain_csv)
     summaries = _execute(plans, work, screen, pages)
     decisions = _decisions(plans, summaries, work, screen) if decides else {}
     met = {

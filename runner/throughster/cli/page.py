@@ -20,14 +20,15 @@ __all__ = ["Pages"]
 class Pages:
     """Writes the other reports at once, and these when all is known."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, plain_csv: bool = False) -> None:
+        self._plain_csv = plain_csv
         self._waiting: list[tuple[Path, Path, tuple[Plan, ...]]] = []
 
     def write(self, journal: Path, path: Path, plans: Sequence[Plan]) -> None:
         if path.suffix.lower() == ".html":
             self._waiting.append((journal, path, tuple(plans)))
         else:
-            write_report(journal, path, plans)
+            write_report(journal, path, plans, plain_csv=self._plain_csv)
 
     def finish(
         self,

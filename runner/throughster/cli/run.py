@@ -48,6 +48,7 @@ __all__ = ["run"]
     help="Compare with these results.",
 )
 @click.option("--update-baseline", is_flag=True, help="Make this run the baseline.")
+@click.option("--plain-csv", is_flag=True, help="Write text into .csv as it is, also what a spreadsheet would run.")
 @click.option("--check", is_flag=True, help="Validate spec, templates, schemas and data columns; send nothing.")
 @click.option("--dry-run", is_flag=True, help="Also render every prompt, count calls and tokens; send nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
@@ -63,6 +64,7 @@ def run(
     processes: int,
     baseline: Path | None,
     update_baseline: bool,
+    plain_csv: bool,
     check: bool,
     dry_run: bool,
     quiet: bool,
@@ -117,6 +119,7 @@ def run(
         processes=processes,
         baseline=baseline,
         update_baseline=update_baseline,
+        plain_csv=plain_csv,
     )
     try:
         return carry_out(plans, work, Screen(screen, color, quiet=quiet, verbose=verbose, progress=not no_progress))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from throughster.errors import Problem, SpecError
 from throughster.inputs.files import FileSource
 from throughster.inputs.source import SCAN_BYTES, Progress, Row, Scan, Tally
+from throughster.redact import unguarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -19,12 +20,28 @@ if TYPE_CHECKING:
 
 __all__ = ["DelimitedSource"]
 
+_OURS = ("row", "repeat", "id", "label", "status")  # the first columns of the tables that reports write
 _LARGEST_CELL = 10_000_000  # characters; also where the search for the end of a quote that never closes ends
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MOST_PROBLEMS = 100
 _ROWS_BETWEEN_LOOKS = 1023  # one less than a power of two
 
 csv.field_size_limit(max(csv.field_size_limit(), _LARGEST_CELL))
+
+
+class _Unguarded:
+    """The rows of a table of results, without the quotes that kept a spreadsheet from running its cells."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    @property
+    def line_num(self) -> int:
+        number: int = self._reader.line_num
+        return number
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return ([unguarded(cell) for cell in cells] for cells in self._reader)
 
 
 class DelimitedSource(FileSource):
@@ -42,6 +59,8 @@ class DelimitedSource(FileSource):
                 try:
                     columns = self._header(reader)
                     width = len(columns)
+                    if columns[: len(_OURS)] == _OURS:
+                        reader = _Unguarded(reader)
                     for cells in reader:
                         if len(cells) == width:
                             yield dict(zip(columns, cells, strict=False))  # the lengths are equal
@@ -59,6 +78,8 @@ class DelimitedSource(FileSource):
                 progress.tell = file.buffer.tell
                 reader = self._reader(file)
                 columns = self._header(reader)
+                if columns[: len(_OURS)] == _OURS:
+                    reader = _Unguarded(reader)
                 line = reader.line_num
                 for cells in reader:
                     if len(cells) == len(columns):

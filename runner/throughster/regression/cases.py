@@ -15,7 +15,7 @@ from throughster.errors import SettingsError
 from throughster.paths import PathProblem, descriptor_of, resolve_named
 from throughster.running.cases import tally_of
 from throughster.running.hashes import HashSet
-from throughster.running.lines import line_number, line_start
+from throughster.running.lines import is_result, line_number, line_start
 from throughster.running.result import STATUSES
 
 if TYPE_CHECKING:
@@ -262,17 +262,10 @@ def _lines(file: int, path: Path) -> Iterator[tuple[dict[str, Any], int]]:
 def _parsed(line: bytes, path: Path, file: int, start: int) -> dict[str, Any]:
     try:
         value = orjson.loads(line)
-        texts = (value["spec"], value["id"], value["label"])
-        numbers = (value["row"], value["repeat"])
-        is_result = (
-            all(isinstance(text, str) for text in texts)
-            and all(isinstance(number, int) for number in numbers)
-            and isinstance(value["vars"], dict)
-            and value["status"] in STATUSES
-        )
+        is_whole = is_result(value) and value["status"] in STATUSES
     except (ValueError, TypeError, KeyError):
-        is_result = False
-    if not is_result:
+        is_whole = False
+    if not is_whole:
         number = line_number(file, start)
         raise SettingsError(f"{path}:{number}: this line is no result. Mend or remove it, or name another file.")
     assert isinstance(value, dict)

@@ -23,8 +23,9 @@ KINDS: dict[str, tuple[str, str]] = {
 """The module of this room, and its function of (journal, path, plans)."""
 
 
-def write_report(journal: Path, path: Path, plans: Sequence[Plan]) -> None:
+def write_report(journal: Path, path: Path, plans: Sequence[Plan], *, plain_csv: bool = False) -> None:
     """Write the report that the path's ending names, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     module, function = KINDS[path.suffix.lower()]
-    getattr(importlib.import_module(f"throughster.reports.{module}"), function)(journal, path, plans)
+    options = {"plain": True} if plain_csv and path.suffix.lower() == ".csv" else {}
+    getattr(importlib.import_module(f"throughster.reports.{module}"), function)(journal, path, plans, **options)

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from throughster.errors import SettingsError
+from throughster.redact import guarded
 from throughster.reports.folded import reason_of
+from throughster.running.replacing import replace_file, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import IO
 
     from throughster.running.plan import Plan
 
 __all__ = ["replace_file", "replacing", "write_csv", "write_parquet"]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _HEAD = ("row", "repeat", "id", "label", "status")
 _TAIL = ("text", "error", "finish_reason", "prompt_tokens", "completion_tokens", "cost_usd", "latency_s")
 
@@ -84,22 +81,26 @@ def _header(names: list[str], fields: list[str]) -> list[str]:
 
 def _cell(value: Any) -> Any:
     """Text that a spreadsheet would run as a formula gets a quote in front (OWASP, CSV injection)."""
+    return guarded(value) if isinstance(value, str) else _plain_cell(value)
+
+
+def _plain_cell(value: Any) -> Any:
     if isinstance(value, dict | list):
         return orjson.dumps(value).decode()
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
     if isinstance(value, bool):
         return "true" if value else "false"
     return value
 
 
-def write_csv(journal: Path, path: Path, _plans: Sequence[Plan] = ()) -> None:
+def write_csv(journal: Path, path: Path, _plans: Sequence[Plan] = (), *, plain: bool = False) -> None:
+    """`plain`: text as it is, for programs; else no cell can be a formula of a spreadsheet."""
+    cell = _plain_cell if plain else _cell
     names, fields = _columns(journal)
     with replacing(path) as binary, io.TextIOWrapper(binary, "utf-8", newline="", errors="backslashreplace") as file:
         writer = csv.writer(file)
-        writer.writerow([_cell(name) for name in _header(names, fields)])
+        writer.writerow([cell(name) for name in _header(names, fields)])
         for result in read_sorted(journal):
-            writer.writerow([_cell(value) for value in _flat(result, names, fields)])
+            writer.writerow([cell(value) for value in _flat(result, names, fields)])
 
 
 def write_parquet(journal: Path, path: Path, _plans: Sequence[Plan] = ()) -> None:
@@ -136,25 +137,3 @@ def _column(name: str, value: Any) -> Any:
 def _result_fields(journal: Path) -> list[str]:
     with journal.open("rb") as file:
         return list(orjson.loads(file.readline()))
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file whole, or not at all."""
-    with replacing(path) as file:
-        file.write(data)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when it is complete and on disk."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "wb", closefd=True) as file:  # noqa: PTH123 - of a descriptor
-            yield file
-        with Path(name).open("rb") as file:  # whoever wrote it may have closed it
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import datetime as dt
-import os
 import resource
 import shutil
 import signal
@@ -24,6 +23,9 @@ from throughster.running.cases import verdicts_of
 from throughster.running.engine import Engine
 from throughster.running.handle import RunHandle
 from throughster.running.journal import Journal, JournalError
+from throughster.running.lines import is_result
+from throughster.running.own import check_folder, is_tracked
+from throughster.running.replacing import replacing
 from throughster.running.resume import newest_journal, read_done, tidy
 
 if TYPE_CHECKING:
@@ -137,7 +139,13 @@ class _Run:
         outputs, folder = self._outputs, None
         path, done = outputs.journal, shared_done
         if path is None:
+            check_folder(outputs.folder / plan.name)
             path = newest_journal(outputs.folder / plan.name) if outputs.resume else None
+            if path is not None and is_tracked(path):
+                raise SettingsError(
+                    f"{path} came with the project: git tracks it, so its answers are not believed. Begin a new run "
+                    f"without --resume, or remove the file from git, or name it with -o if you trust it."
+                )
             done = self._done_in(path) if path is not None else None
             folder = path.parent if path is not None else self._new_folder(plan)
             path = path or folder / "results.jsonl"
@@ -177,6 +185,7 @@ class _Run:
         return read_done(path) if self._outputs.resume and path.exists() else None
 
     def _new_folder(self, plan: Plan) -> Path:
+        check_folder(self._outputs.folder / plan.name)
         return _run_folder(self._outputs.folder / plan.name, self._started_at)
 
     def _budget(self, plan: Plan) -> Budget:
@@ -192,6 +201,8 @@ def _lines(journal: Path, spec: str) -> Iterator[dict[str, Any]]:
     with journal.open("rb") as file:
         for line in file:
             result = orjson.loads(line)
+            if not is_result(result):
+                raise SettingsError(f"{journal} holds a line that is no result. Name another file with -o.")
             if result["spec"] == spec:
                 yield result
 
@@ -253,17 +264,15 @@ def _write_named(plan: Plan, folder: Path, journal: Path, outputs: Outputs) -> N
     """The spec's own `outputs:`, in the run folder."""
     for name in plan.outputs:
         if folder / name != journal:
+            check_folder((folder / name).parent)
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             _write(journal, folder / name, outputs, [plan])
 
 
 def _write(journal: Path, path: Path, outputs: Outputs, plans: Sequence[Plan]) -> None:
     if path.suffix.lower() == ".jsonl":
-        part = path.with_name(f".{path.name}.part")
-        shutil.copyfile(journal, part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
+        with journal.open("rb") as source, replacing(path) as file:
+            shutil.copyfileobj(source, file)
     elif outputs.write is not None:
         try:
             outputs.write(journal, path, plans)

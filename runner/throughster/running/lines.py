@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from throughster.errors import SettingsError
 
@@ -11,11 +11,41 @@ if TYPE_CHECKING:
     import mmap
     from pathlib import Path
 
-__all__ = ["LONGEST_LINE", "line_number", "line_start"]
+__all__ = ["LONGEST_LINE", "is_result", "line_number", "line_start"]
 
 LONGEST_LINE = 512_000_000
 _NEAR = 16_000_000
 _CHUNK = 1 << 20
+
+
+def is_result(line: Any) -> bool:
+    """Whether a line has the shape of a result in all that is looked at: somebody else may have written it."""
+    if not isinstance(line, dict):
+        return False
+    numbers = (line.get(name) for name in ("latency_s", "first_token_s", "cost_usd"))
+    usage, error = line.get("usage") or {}, line.get("error") or {}
+    checks, attempts = line.get("checks") or [], line.get("attempts") or []
+    return (
+        all(isinstance(line.get(name), str) for name in ("spec", "id", "label", "status"))
+        and all(isinstance(line.get(name), int) for name in ("row", "repeat"))
+        and isinstance(line.get("vars"), dict)
+        and all(number is None or isinstance(number, int | float) for number in numbers)
+        and isinstance(usage, dict)
+        and all(count is None or isinstance(count, int) for count in usage.values())
+        and isinstance(error, dict)
+        and isinstance(attempts, list)
+        and all(isinstance(attempt, dict) for attempt in attempts)
+        and isinstance(checks, list)
+        and all(_is_check(check) for check in checks)
+    )
+
+
+def _is_check(check: Any) -> bool:
+    return (
+        isinstance(check, dict)
+        and all(isinstance(check.get(name), str) for name in ("type", "reason"))
+        and "passed" in check
+    )
 
 
 def line_start(data: mmap.mmap, end: int, file: int, path: Path) -> int:

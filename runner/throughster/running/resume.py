@@ -84,7 +84,8 @@ _PROVIDERS_ERRORS = {
 
 def is_provider_down(line: dict[str, Any]) -> bool:
     """Whether a result failed through the provider, not through itself."""
-    return line["status"] == "error" and (line.get("error") or {}).get("type") in _PROVIDERS_ERRORS
+    error = line.get("error")
+    return line["status"] == "error" and isinstance(error, dict) and error.get("type") in _PROVIDERS_ERRORS
 
 
 def tidy(path: Path) -> tuple[Counter[str], int]:
@@ -118,7 +119,11 @@ def tidy(path: Path) -> tuple[Counter[str], int]:
 
 def newest_journal(folder: Path) -> Path | None:
     """The journal of the newest run of a spec, whose run folders lie in `folder`."""
-    found = [path for path in folder.glob("*/results.jsonl") if path.is_file()]
+    found = [
+        path
+        for path in folder.glob("*/results.jsonl")
+        if path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
+    ]
     return max(found, key=lambda path: (path.parent.name.split("-")[0], _number(path.parent.name)), default=None)
 
 

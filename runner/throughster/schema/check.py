@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
@@ -70,7 +71,7 @@ def find_issues(documents: Documents) -> list[SchemaIssue]:
     if dialect is None:
         hint = f"Known are {', '.join(DIALECTS)}."
         return [SchemaIssue(("$schema",), f"Unknown dialect {shortened(repr(schema['$schema']))}.", hint)]
-    issues = list(_check_metaschema(schema))
+    issues = list(islice(_check_metaschema(schema), _MOST_ISSUES))
     for pointer, part in walk(schema):
         issues += _check_part(part, pointer, dialect)
     if not any(issue.severity == "error" for issue in issues):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_references"]
 
+_MOST_APPLIED = 100_000
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
@@ -25,7 +26,8 @@ def check_references(documents: Documents) -> list[SchemaIssue]:
         return []
     walk = _Walk(documents)
     walk.document(documents.uri, documents.schema, None)
-    return walk.issues + list(walk.loops())
+    loops = list(walk.loops())
+    return walk.issues + (loops or list(walk.too_often()))
 
 
 def _has_reference(schema: Any) -> bool:
@@ -104,6 +106,27 @@ class _Walk:
                 return reason
             cause = cause.__cause__ or cause.__context__
         return "nothing stands there."
+
+    def too_often(self) -> Iterator[SchemaIssue]:
+        """Yield an issue where so many schemas apply to one value, each as often as it is referred to, that none ends.
+
+        A few references to references double with every step. There are no circles in what is counted here.
+        """
+        times: dict[int, int] = {}
+        for start in self.edges:
+            stack = [start]
+            while stack:
+                node = stack[-1]
+                edges = self.edges.get(node, ())
+                unknown = [target for target, _ in edges if target not in times]
+                if unknown:
+                    stack.extend(unknown)
+                    continue
+                times[node] = 1 + sum(times[target] for target, _ in edges)
+                stack.pop()
+        if times and max(times.values()) > _MOST_APPLIED:
+            message = "So many references to references apply to one value that checking it would never end."
+            yield SchemaIssue((), message, "Refer to each schema once.")
 
     def loops(self) -> Iterator[SchemaIssue]:
         """Yield each reference that closes a circle of schemas which all apply to the same value."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Checked", "Outside", "check_spec"]
 
+_MOST_PARAMS = 200  # that are looked at: no service has as many
 _NOT_PARAMS = {
     "messages": "`prompt`",
     "model": "`provider.model`",
@@ -169,7 +170,7 @@ class _Check:
                 self._say((*path, "params", name), message, "Remove it here.", key=True)
         if spec.endpoint not in provider.endpoints:
             self._say((*path, "endpoint"), f"{provider.title} has no endpoint `{spec.endpoint}`.")
-        given = [name for name in spec.params if name not in _NOT_PARAMS]
+        given = [name for name in spec.params if name not in _NOT_PARAMS][:_MOST_PARAMS]
         for name, message in DIALECTS[spec.endpoint].check_fields(provider, given):
             self._say((*path, "params", name), message, key=True)
         for name, message, hint in provider.check_values(spec.params):

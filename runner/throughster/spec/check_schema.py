@@ -11,6 +11,8 @@ from throughster.schema import AnswerSchema, SchemaProblem, check_schema, json_p
 from throughster.yamltree import parse_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from throughster.schema import SchemaIssue
     from throughster.spec.model import OutputSpec
     from throughster.yamltree import Document
@@ -19,6 +21,7 @@ __all__ = ["check_output_schema"]
 
 _PATH = ("output", "schema")
 _MOST_BYTES = 10_000_000
+_MOST_TOLD = 100
 
 
 def check_output_schema(
@@ -30,7 +33,7 @@ def check_output_schema(
         return None, []
     if isinstance(written, dict):
         schema, folder = written, base
-        problems = [_in_spec(document, issue) for issue in check_schema(schema, base=folder, root=root)]
+        problems = [_in_spec(document, issue) for issue in check_schema(schema, base=folder, root=root)[:_MOST_TOLD]]
     else:
         try:
             path = resolve_inside(root, base, written)
@@ -39,7 +42,8 @@ def check_output_schema(
             return None, [document.problem(_PATH, str(error))]
         except SchemaProblem as error:
             return None, [document.problem(_PATH, str(error))]
-        problems = [_in_file(path, issue) for issue in check_schema(schema, base=folder, root=root)]
+        issues = check_schema(schema, base=folder, root=root)[:_MOST_TOLD]
+        problems = _in_file(path, issues) if issues else []
     if any(problem.severity == "error" for problem in problems):
         return None, problems
     return AnswerSchema(schema, base=folder, root=root), problems
@@ -51,10 +55,16 @@ def _in_spec(document: Document, issue: SchemaIssue) -> Problem:
     )
 
 
-def _in_file(path: Path, issue: SchemaIssue) -> Problem:
-    """An issue placed in the JSON file. JSON is YAML, so the tree that knows positions reads it too."""
+def _in_file(path: Path, issues: Sequence[SchemaIssue]) -> list[Problem]:
+    """Issues placed in the JSON file. JSON is YAML, so the tree that knows positions reads it too."""
     file = shown_path(path)
     tree, _ = parse_yaml(read_bounded(path, _MOST_BYTES).replace(b"\t", b" "), file, max_bytes=_MOST_BYTES)
     if tree is None:
-        return Problem(file, 0, 0, f"{json_path(issue.pointer)}: {issue.message}", issue.hint, severity=issue.severity)
-    return tree.problem(issue.pointer, issue.message, issue.hint, key=bool(issue.pointer), severity=issue.severity)
+        return [
+            Problem(file, 0, 0, f"{json_path(issue.pointer)}: {issue.message}", issue.hint, severity=issue.severity)
+            for issue in issues
+        ]
+    return [
+        tree.problem(issue.pointer, issue.message, issue.hint, key=bool(issue.pointer), severity=issue.severity)
+        for issue in issues
+    ]

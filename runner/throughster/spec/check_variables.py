@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from throughster.errors import Problem
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from throughster.yamltree import Document, Path
 
 __all__ = ["check_variables"]
+
+_MOST_TOLD = 100  # problems of one kind: who has more of them mends the first
 
 
 def check_variables(
@@ -68,6 +71,8 @@ def _undefined(
             if use.optional or _variable(use, always) in always or use.name in seen:
                 continue
             seen.add(use.name)
+            if len(seen) > _MOST_TOLD:
+                return
             if only_misspelt and nearest(use.name, known - {use.name}) is None:
                 continue
             text, hint = _missing(use.name, spec, scan, known)
@@ -98,10 +103,9 @@ def _unused(spec: Spec, document: Document, prompt: PromptTemplate, columns: tup
         return
     used = {use.name for use in prompt.references}
     for place, names in (("inputs", spec.inputs), ("vars", spec.vars), ("matrix", spec.matrix)):
-        for name in names:
-            if name not in used:
-                hint = did_you_mean(name, used)
-                yield document.problem((place, name), f"No template uses `{name}`.", hint, key=True, severity="warning")
+        for name in islice((name for name in names if name not in used), _MOST_TOLD):
+            hint = did_you_mean(name, used)
+            yield document.problem((place, name), f"No template uses `{name}`.", hint, key=True, severity="warning")
     idle = [name for name in columns if name not in used]
     if idle:
         listed = ", ".join(f"`{name}`" for name in idle[:8]) + (" and more" if len(idle) > 8 else "")

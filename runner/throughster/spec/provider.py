@@ -28,13 +28,17 @@ def _check_address(address: str) -> str:
     if scheme not in {"http", "https"} or not separator or not rest or not address.isprintable() or " " in address:
         hint = "Write it with its scheme, as in http://127.0.0.1:8000/v1."
         raise spec_error("`api_base` must be a web address.", hint)
+    if "?" in rest or "#" in rest:
+        raise spec_error("`api_base` must not hold a query (?) or a fragment (#).", "Write the address up to its path.")
     if "@" in rest.partition("/")[0]:
         raise spec_error("`api_base` must not hold a user name or password.", "Keys come from the environment.")
     return address
 
 
 ApiBase: TypeAlias = Annotated[
-    str, AfterValidator(_check_address), WithJsonSchema({"type": "string", "pattern": r"^https?://[^\s@/]+(/\S*)?$"})
+    str,
+    AfterValidator(_check_address),
+    WithJsonSchema({"type": "string", "pattern": r"^https?://[^\s@/?#]+(/[^\s?#]*)?$"}),
 ]
 
 

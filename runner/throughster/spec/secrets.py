@@ -19,16 +19,39 @@ _TELLING_NAMES = frozenset(
 )
 _NAMES = _TELLING_NAMES | {"apikeyenv", "auth", "extraheaders", "headers", "key", "token"}
 _KEY_SHAPE = re.compile(r"(?:^|\s)(?:Bearer\s+\S{8,}|(?:sk|pk|rk)-[A-Za-z0-9_-]{16,})")
+# what no text has by chance: wherever it stands in a spec, it is a key
+_KEY = re.compile(
+    r"(?<![A-Za-z0-9_-])(?:(?:sk|pk|rk)-(?=[a-z_-]*[A-Z0-9])[A-Za-z0-9_-]{16,}|Bearer\s+(?=\S*\d)\S{16,}|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}"
+    r"|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|hf_[A-Za-z0-9]{30,}|xox[abprs]-[A-Za-z0-9-]{10,}"
+    r"|eyJ[A-Za-z0-9_-]{16,}\.eyJ[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]+)|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
 _SHORTEST_HIDDEN = 4
 
 
 def find_secrets(data: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """Yield (path, value) of what looks like a key in a spec's data: anywhere in its providers, and at its top."""
+    """Yield (path, value) of what looks like a key in a spec's data.
+
+    By its name in providers and at the top; by its looks anywhere, where the value is just what looks so.
+    """
+    yield from _by_looks(data, ())
     for key, value in data.items():
         if _folded(key) in _TELLING_NAMES:
             yield (key,), value
     for name in ("provider", "providers", "grader"):
         yield from _below(data.get(name), (name,))
+
+
+def _by_looks(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            if isinstance(key, str) and (found := _KEY.search(key)):
+                yield (*path, key), found[0]
+            yield from _by_looks(child, (*path, key))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _by_looks(child, (*path, index))
+    elif isinstance(value, str) and (found := _KEY.search(value)):
+        yield path, found[0]
 
 
 def _below(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
