@@ -69,12 +69,12 @@ class Outcome:
         return self.out + self.err
 
 
-def lost(attack: Attack, outcome: Outcome, folder: Path) -> list[str]:
+def lost(attack: Attack, outcome: Outcome, folder: Path, *, most_cpu_s: float = MOST_CPU_S) -> list[str]:
     """What the attack won, in words; nothing where it lost."""
     won = []
     if outcome.code not in attack.code:
         won.append(f"exit code {outcome.code}, not {attack.code}")
-    if outcome.cpu_s > MOST_CPU_S:
+    if outcome.cpu_s > most_cpu_s:
         won.append(f"{outcome.cpu_s:.1f} s of CPU")
     if outcome.memory > MOST_MEMORY:
         won.append(f"{outcome.memory / 1e6:,.0f} MB of memory")

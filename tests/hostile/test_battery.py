@@ -15,7 +15,7 @@ def test_the_attack_wins_nothing(attack, tmp_path):
     folder = tmp_path / "project"
     folder.mkdir()
     outcome = run(attack, folder)
-    assert lost(attack, outcome, folder) == [], outcome.text[-3000:]
+    assert lost(attack, outcome, folder, most_cpu_s=6.0) == []  # a busy machine counts more; `python -m` holds 2
 
 
 def test_there_are_three_hundred_attacks_in_twelve_families():
