@@ -175,6 +175,19 @@ def test_a_chunk_may_be_a_whole_answer(scripted):
     assert (texts(deltas), answer.content, answer.finish_reason) == (["whole"], "whole", "stop")
 
 
+@pytest.mark.parametrize("endpoint", ["chat/completions", "responses"])
+def test_a_reply_may_begin_with_a_byte_order_mark(scripted, endpoint):
+    """Also one that was asked for as a stream."""
+    whole = (
+        chat({"content": "hi"})
+        if endpoint != "responses"
+        else response({"type": "message", "content": [{"text": "hi"}]})
+    )
+    body = b"\xef\xbb\xbf" + json.dumps(whole).encode()
+    assert call(scripted, body, endpoint=endpoint).content == "hi"
+    assert stream(scripted, body, endpoint=endpoint)[1].content == "hi"
+
+
 def test_a_whole_message_after_its_deltas_is_not_said_twice(scripted):
     body = event({"choices": [{"delta": {"content": "whole"}}]}) + event(chat({"content": "whole"})) + DONE
     deltas, answer = stream(scripted, body)

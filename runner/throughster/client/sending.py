@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from contextlib import aclosing
 from dataclasses import replace
@@ -258,7 +259,7 @@ class Sender:
 
     def _whole_instead(self, body: bytes, reply: Streamed, course: Course, began_at: float) -> Response:
         """The answer of a server, or a proxy, that did not stream although it was asked to."""
-        if not body.lstrip().startswith(b"{"):
+        if not body.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
             text = one_line(body.decode("utf-8", "replace"), 200)
             raise StreamError(f"{self.provider.title} did not stream. It replied: {text}", retryable=False)
         took_s = reply.times[0] if reply.times else course.now() - began_at
