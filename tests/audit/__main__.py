@@ -49,6 +49,9 @@ def main() -> int:
     if found.returncode and any(word in found.stderr for word in _UNREACHABLE):
         print("audit: no database of vulnerabilities can be reached from here, so nothing is known about any.")
         return made.returncode
+    if "could not be audited" in found.stdout and "Fix Versions" not in found.stdout:
+        print("audit: the database that was reached knows none of these packages, so nothing is known about any.")
+        return made.returncode
     print(found.stdout or found.stderr)
     return found.returncode or made.returncode
 
