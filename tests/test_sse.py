@@ -96,3 +96,17 @@ def test_finish_gives_the_unfinished_event():
     assert parser.feed(b"data: 1\n\ndata: [DONE]") == [(b"1", "message", "")]
     assert parser.finish() == (b"[DONE]", "message", "")
     assert parser.finish() is None
+
+
+@pytest.mark.parametrize("block", [b": a comment\n\n", b"id: 1\n\n", b"\n\n", b"retry: 5\r\n\r\n"])
+def test_what_comes_without_an_event_is_bounded(block):
+    parser = EventParser(max_event_bytes=1000)
+    with pytest.raises(StreamError, match="no event within 1,000 bytes"):
+        for _ in range(2000):
+            assert parser.feed(block) == []
+
+
+def test_comments_between_events_may_go_on_for_ever():
+    parser = EventParser(max_event_bytes=1000)
+    told = [parser.feed(b": wait\n\n" * 100 + b"data: x\n\n") for _ in range(100)]
+    assert [len(events) for events in told] == [1] * 100

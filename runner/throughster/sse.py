@@ -21,7 +21,8 @@ Event: TypeAlias = tuple[bytes, str, str]
 class EventParser:
     """Feed it bytes as they come; it gives back the events that are complete.
 
-    `max_event_bytes` bounds what may be pending, so that a server that never ends an event cannot fill the memory.
+    `max_event_bytes` bounds what may be pending, so that a server that never ends an event cannot fill the memory, and
+    what may come between two events, so that one that only sends comments is not read for long.
     """
 
     def __init__(self, *, max_event_bytes: int = 8_000_000) -> None:
@@ -31,10 +32,11 @@ class EventParser:
         self._after_cr = False
         self._pending: list[bytes] = []  # an event that is not complete yet; joined once, when its end arrives
         self._pending_size = 0
+        self._skipped_size = 0  # of what came since the last event
         self._id = ""
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Raises StreamError when an event outgrows `max_event_bytes`."""
+        """Raises StreamError when an event, or what is between two events, outgrows `max_event_bytes`."""
         if self._at_start:
             chunk = self._skip_bom(chunk)
         if self._after_cr and chunk:
@@ -57,10 +59,15 @@ class EventParser:
         if whole.startswith(b"data: "):
             data = whole[6:].split(b"\n\ndata: ")
             if whole.count(b"\n") == 2 * len(data) - 2:  # one line of data in each event, as in most streams
+                self._skipped_size = 0
                 return [(each, "message", self._id) for each in data]
         events: list[Event] = []
         for block in whole.split(b"\n\n"):
             self._read(block, events)
+        self._skipped_size = 0 if events else self._skipped_size + len(whole) + 2
+        if self._skipped_size > self._max_event_bytes:
+            message = f"The stream brings no event within {self._max_event_bytes:,} bytes, only comments and the like."
+            raise StreamError(message, retryable=False)
         return events
 
     def finish(self) -> Event | None:

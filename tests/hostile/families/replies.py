@@ -53,6 +53,7 @@ _WHOLE = {
 _STREAMED = {
     "line": "(b'data: ' if n == 0 else b'x' * 1_000_000 for n in range(150))",
     "deep": "[b'data: ' + b'[' * 500_000 + b'\\n\\n']",
+    "comments": "iter(lambda: b': waiting\\n\\n' * 100_000, None)",
     "no-end": "[b'data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\\n\\n']",
     "odd": "[b'data: {\"choices\":[null]}\\n\\ndata: 3\\n\\ndata: [DONE]\\n\\n']",
     "fields": "[b'id: ' + b'x' * 5_000_000 + b'\\n\\n']",
