@@ -53,6 +53,27 @@ def test_streamed_answers_are_validated_too(command, spec, results):
     assert set(results("o.jsonl")[0]["output"]) == {"city"}
 
 
+def test_two_tools_of_one_name_are_told_with_their_place(command, spec):
+    tool = "{name: look, parameters: {type: object}}"
+    text = f"version: 1\nprovider: offline\nprompt: Look.\ntools:\n  - {tool}\n  - {tool}\n  - {{name: other}}\n"
+    outcome = command("check", spec(text))
+    assert outcome.code == 2
+    assert "spec.yaml:6:12: Two tools are called `look`." in outcome.err
+    assert outcome.err.count("Two tools") == 1
+
+
+def test_answers_that_cannot_be_read_are_told_beside_other_problems(command, spec, tmp_path):
+    (tmp_path / "answers.yaml").write_text("- {contains: a, answr: b}\n")
+    provider = "provider: {name: offline, answers: answers.yaml}"
+    outcome = command(
+        "check", spec(f"version: 1\n{provider}\nprompt: Say {{{{ nam }}}}.\nvars: {{name: x}}\nretri: {{}}\n")
+    )
+    assert outcome.code == 2
+    assert "answers.yaml:1:" in outcome.err
+    assert "`nam` is undefined" in outcome.err
+    assert "unknown key `retri`" in outcome.err
+
+
 TOOLS = f"""\
 version: 1
 provider: offline

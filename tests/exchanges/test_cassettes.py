@@ -256,6 +256,27 @@ def test_what_a_model_refused_is_known_to_the_replay(tmp_path, no_sockets):
     }
 
 
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (b"{", "learned.json is no JSON in UTF-8. Record again."),
+        (b"\xff\xfe{}", "learned.json is no JSON in UTF-8. Record again."),
+        (b"[" * 5000, "learned.json is no JSON in UTF-8. Record again."),
+        (b"[]", "learned.json must hold a mapping of models to mappings. Record again."),
+        (b'{"openai:m": ["temperature"]}', "learned.json must hold a mapping of models to mappings. Record again."),
+        (None, "learned.json"),
+    ],
+    ids=["cut", "UTF-16", "deep", "a list", "no mapping", "a folder"],
+)
+def test_an_odd_file_of_what_was_learned_ends_the_replay(tmp_path, written, words):
+    path = tmp_path / "learned.json"
+    path.mkdir() if written is None else path.write_bytes(written)
+    with pytest.raises(CassetteError) as caught:
+        with replay(tmp_path):
+            pass
+    assert words in str(caught.value)
+
+
 def test_a_balancers_calls_find_their_deployment(tmp_path, no_sockets):
     async def asked(bases, tape):
         clients = [VllmInterface(api_base=base, model_name=f"m{n}") for n, base in enumerate(bases)]
