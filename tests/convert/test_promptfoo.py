@@ -328,6 +328,16 @@ tests: [{{vars: {{word: hi}}, assert: [{{type: llm-rubric, value: "{SECRET}"}}]}
     assert "Set OPENAI_API_KEY" in next(loss for loss in found.losses if loss["what"] == "`config.apiKey`")["todo"]
 
 
+def test_a_key_anywhere_else_is_told_and_written_as_stars(converted, here):
+    (here / "cases.csv").write_text(f"word,__expected\n{SECRET},is-json\n")
+    text = 'prompts: ["Say {{ word }}."]\nproviders: [openai:chat:gpt-4.1]\n'
+    found = converted(text + f"tests: [{{vars: {{word: 'use {SECRET} here'}}, assert: [{{type: is-json}}]}}]\n")
+    assert "stars are in its place" in found.loss("tests.0.vars.word")["why"]
+    assert "use *** here" in found.text
+    assert found.code == 1
+    assert SECRET not in converted(text + "tests: file://cases.csv\n").text, "the table stays where it is"
+
+
 def test_schemas_and_tools_belong_to_the_spec(converted, here):
     (here / "tools.json").write_text(
         json.dumps([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}])

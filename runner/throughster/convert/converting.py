@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from throughster.convert.drafts import Draft, file_name
 from throughster.convert.files import Files
-from throughster.convert.losses import Loss, Losses
+from throughster.convert.losses import Loss, Losses, Place, quoted
 from throughster.convert.promptflow import convert_promptflow, is_promptflow
 from throughster.convert.promptfoo import TOP_KEYS, convert_promptfoo
 from throughster.convert.prompty import is_prompty, read_prompty
@@ -21,6 +21,7 @@ from throughster.paths import project_root
 from throughster.providers import PROVIDERS
 from throughster.redact import redact
 from throughster.running.plan import Options, prepare
+from throughster.spec.secrets import keys_by_looks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,6 +101,7 @@ def convert(source: str, output: str | None) -> Conversion:
             kind = "promptfoo"
             drafts = convert_promptfoo(root, files, losses, name=name, folder=folder, hosts=hosts, secrets=secrets)
     _check_count(source, output, drafts)
+    _hide_keys(drafts, secrets, losses, shown)
     hidden = [secret for secret in secrets if len(secret) >= 8]
     return Conversion(
         shown,
@@ -112,6 +114,17 @@ def convert(source: str, output: str | None) -> Conversion:
         {name: kind for draft in drafts for name, kind in draft.needs.items()},
         tuple(hidden),
     )
+
+
+def _hide_keys(drafts: list[Draft], secrets: list[str], losses: Losses, shown: str) -> None:
+    """Tell of what looks like a key in prompts, tests and tables; it is written as stars."""
+    for draft in drafts:
+        for path, key in keys_by_looks(draft.value):
+            if key not in secrets:
+                secrets.append(key)
+                what = "`" + ".".join(map(str, path)) + "`" if path else quoted(draft.name)
+                why = "looks like a key, which a spec never holds; stars are in its place."
+                losses.changes(Place(shown), what, why, "Remove it from the source too.")
 
 
 def _read(source: str) -> tuple[str, str, Path]:

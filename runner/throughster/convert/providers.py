@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -297,14 +298,15 @@ class Providers:
         return {**usual, **params}
 
     def _without_secrets(self, entry: dict[str, Any], place: Place) -> dict[str, Any]:
-        for path, value in list(find_secrets({"provider": entry})):
+        for path, value in dict(find_secrets({"provider": entry})).items():
             if isinstance(value, str):
                 self.secrets.append(value)
+            names = list(itertools.takewhile(lambda step: isinstance(step, str), path))  # of a list, the whole list
             owner: Any = {"provider": entry}
-            for step in path[:-1]:
-                owner = owner[step]
-            del owner[path[-1]]
-            self.losses.changes(place, f"`{path[-1]}`", "looks like a key, which a spec never holds; left out.")
+            for step in names[:-1]:
+                owner = owner.get(step, {})
+            if owner.pop(names[-1], None) is not None:
+                self.losses.changes(place, f"`{names[-1]}`", "looks like a key, which a spec never holds; left out.")
         return entry
 
 

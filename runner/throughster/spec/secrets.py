@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from throughster.errors import Problem
     from throughster.yamltree import Path
 
-__all__ = ["find_secrets", "hide_secrets", "secret_texts"]
+__all__ = ["find_secrets", "hide_secrets", "keys_by_looks", "secret_texts"]
 
 _TELLING_NAMES = frozenset(
     {"apikey", "accesstoken", "apitoken", "authorization", "bearer", "bearertoken", "credentials", "password", "secret"}
@@ -33,7 +33,7 @@ def find_secrets(data: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
 
     By its name in providers and at the top; by its looks anywhere, where the value is just what looks so.
     """
-    yield from _by_looks(data, ())
+    yield from keys_by_looks(data)
     for key, value in data.items():
         if _folded(key) in _TELLING_NAMES:
             yield (key,), value
@@ -41,15 +41,16 @@ def find_secrets(data: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
         yield from _below(data.get(name), (name,))
 
 
-def _by_looks(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+def keys_by_looks(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield (path, key) of each text in a value, names of mappings too, that is a key by its looks."""
     if isinstance(value, dict):
         for key, child in value.items():
             if isinstance(key, str) and (found := _KEY.search(key)):
                 yield (*path, key), found[0]
-            yield from _by_looks(child, (*path, key))
+            yield from keys_by_looks(child, (*path, key))
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _by_looks(child, (*path, index))
+            yield from keys_by_looks(child, (*path, index))
     elif isinstance(value, str) and (found := _KEY.search(value)):
         yield path, found[0]
 
