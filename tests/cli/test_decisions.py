@@ -256,14 +256,63 @@ def test_a_new_case_that_fails_is_no_pass(suite, here):
     assert "New and failing: 1 case (night)." in outcome.out
 
 
+def test_a_case_that_fails_and_had_no_answer_before_is_no_pass(suite, here):
+    suite(SUITE, "-o", "before.jsonl")
+    lines = (here / "before.jsonl").read_text().splitlines(True)
+    lines = [line.replace('"status":"ok"', '"status":"error"') if '"id":"night"' in line else line for line in lines]
+    (here / "old.jsonl").write_text("".join(lines))
+    assert suite(SUITE, "--baseline", "old.jsonl").code == 0
+    outcome = suite(BROKEN, "--baseline", "old.jsonl")
+    assert (outcome.code, "1 case is failing, and had no answer before, which is no pass." in outcome.out) == (1, True)
+    assert "Failing, without an answer before: 1 case (night)." in outcome.out
+
+
 @pytest.mark.parametrize(
-    "part", [("--filter", "night"), ("--limit", "1"), ("--sample", "1"), ("--filter", "tag:smoke")]
+    "rates", ["pass_rate: 1e-12\n", "gate: {pass_rate: 1e-12}\n", "gate: {groups: {text: 1e-12}}\n"]
+)
+def test_a_pass_rate_of_next_to_nothing_needs_a_pass(suite, rates):
+    assert suite(BROKEN.replace("Joyeux", "x").replace("anniversaire}", "zzz}") + rates).code == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("gate: {max_p95_latency_s: 0.000001}\n", "gate NOT met: max_p95_latency_s"),
+        ("", "1 case of the baseline is missing"),
+    ],
+)
+def test_reports_are_red_where_the_tests_pass_and_the_run_does_not(suite, here, change, told):
+    suite(SUITE, "-o", "before.jsonl")
+    outputs = ("-o", "junit.xml", "-o", "summary.md")
+    outcome = suite(SUITE + change, *outputs) if change else suite(FEWER, "--baseline", "before.jsonl", *outputs)
+    assert outcome.code == 1
+    assert (here / "summary.md").read_text().startswith("## ❌ suite")
+    (found,) = JUnitXml.fromfile(str(here / "junit.xml"))
+    assert (found.failures, found.tests) == (1, len(list(found)))
+    (failed,) = [case for case in found if case.result]
+    assert failed.name == "gate and baseline"
+    assert told in failed.result[0].text
+
+
+def test_reports_of_what_a_gate_forgives_are_not_red_for_it(suite, here):
+    outcome = suite(BROKEN + "gate: {pass_rate: 0.5}\noutputs: [own.md]\n", "-o", "summary.md")
+    assert outcome.code == 0
+    (own,) = here.glob("runs/*/*/own.md")
+    for path in (here / "summary.md", own):
+        text = path.read_text()
+        assert text.startswith("## ✅ suite")
+        assert text.count("gate: pass") == 1
+
+
+@pytest.mark.parametrize(
+    "part", [("--filter", "night"), ("--limit", "1"), ("--sample", "1"), ("--filter", "tag:smoke"), ("--no-tests",)]
 )
 def test_a_part_of_the_suite_is_no_baseline(suite, here, part):
     """The other cases would be lost from it, and could never fail again."""
-    suite(SUITE, "--baseline", "base.jsonl", "--update-baseline")
+    text = SUITE + "vars: {text: Good night, language: German}\n"
+    suite(text, "--baseline", "base.jsonl", "--update-baseline")
     before = (here / "base.jsonl").read_text()
-    outcome = suite(SUITE, "--baseline", "base.jsonl", "--update-baseline", *part)
+    outcome = suite(text, "--baseline", "base.jsonl", "--update-baseline", *part)
     assert (outcome.code, "needs the whole suite" in outcome.err) == (2, True)
     assert (here / "base.jsonl").read_text() == before
 

@@ -495,3 +495,15 @@ def test_every_call_failing_is_never_green(suite):
     outcome, _ = suite(text + GOOD + "retry: {max_attempts: 1}\n")
     assert outcome.code == 3
     assert "2 tests: 2 error" in outcome.out
+
+
+@pytest.mark.parametrize("threshold", ["0", "1e-10"])
+@pytest.mark.parametrize("default", [False, True])
+def test_a_threshold_that_every_answer_reaches_is_warned_of(suite, threshold, default):
+    text = GOOD.replace("Gute Nacht}", "Gut}")
+    if default:
+        text += f"default_test: {{threshold: {threshold}}}\n"
+    else:
+        text = text.replace("    tags: [smoke]\n", f"    threshold: {threshold}\n")
+    outcome, _ = suite(text)
+    assert "warning: Every answer reaches `threshold: 0`" in outcome.err

@@ -21,7 +21,7 @@ from throughster.screen import echo, line
 from throughster.spec.model import BaselineSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from throughster.regression import CaseKey, CaseOutcome, Comparison, GateOutcome
     from throughster.running.events import Summary
@@ -74,6 +74,14 @@ class Decision:
         comparison = None if self.comparison is None else as_plain(self.comparison)
         return {"name": self.name, "is_met": self.is_met, "gate": gate, "comparison": comparison}
 
+    def as_text(self) -> str:
+        """Why it is not met, or what was compared, in lines of plain text."""
+        conditions = self.gate.conditions if self.gate is not None else ()
+        lines = [f"gate NOT met: {condition.text}" for condition in conditions if not condition.is_met]
+        if self.comparison is not None:
+            lines += [f"{self.comparison.verdict}: {' '.join(self.comparison.reasons)}", "", text(self.comparison)]
+        return "\n".join(lines)
+
     def as_markdown(self) -> str:
         lines = [
             f"- {'✅' if condition.is_met else '❌'} gate: {cell(condition.text)}"
@@ -123,7 +131,7 @@ def check_baselines(plans: Sequence[Plan], given: Path | None, *, update: bool) 
         if update and not plan.is_whole:
             raise SettingsError(
                 f"{plan.file}: --update-baseline needs the whole suite: the cases that --filter, --limit, --sample, "
-                f"`only` or --provider leave out would be lost from the baseline."
+                f"`only`, --provider, --no-tests or --data leave out would be lost from the baseline."
             )
         if found is None and update:
             raise SettingsError(
@@ -167,7 +175,7 @@ def decide(plan: Plan, summary: Summary, given: Path | None, *, update: bool) ->
     found = None if update else baseline_of(plan, given)
     if plan.spec.gate is None and found is None:
         return None
-    after = _folded(plan, Path(summary.journal))
+    after = _folded(plan, Path(summary.journal), wants=plan.holds)
     gate = None if plan.spec.gate is None else evaluate_gate(plan.spec.gate, after, is_compared=found is not None)
     if found is None:
         return Decision(plan.name, gate, None)
@@ -191,7 +199,7 @@ def update_baseline(plan: Plan, summary: Summary, given: Path | None) -> Path:
     path = found[0]
     lines = [
         line for line in Path(summary.journal).read_bytes().splitlines(keepends=True)
-        if orjson.loads(line)["spec"] == plan.name
+        if plan.holds(orjson.loads(line))
     ]  # fmt: skip
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -201,9 +209,12 @@ def update_baseline(plan: Plan, summary: Summary, given: Path | None) -> Path:
     return path
 
 
-def _folded(plan: Plan, path: Path) -> Mapping[CaseKey, CaseOutcome]:
-    """The cases of this spec in a results file."""
-    rates = {row.id: row.case.pass_rate for row in plan.cases or () if row.case is not None}
-    tags = {row.id: row.case.tags for row in plan.cases or () if row.case is not None}
-    found = fold(path, pass_rate=plan.spec.pass_rate, rates=rates, tags=tags)
+def _folded(
+    plan: Plan, path: Path, wants: Callable[[Mapping[str, Any]], bool] | None = None
+) -> Mapping[CaseKey, CaseOutcome]:
+    """The cases of this spec in a results file; of an earlier run those that the spec has no more, too."""
+    known = plan.cases.known if plan.cases is not None else {}
+    rates = {name: row.case.pass_rate for name, row in known.items() if row.case is not None}
+    tags = {name: row.case.tags for name, row in known.items() if row.case is not None}
+    found = fold(path, pass_rate=plan.spec.pass_rate, rates=rates, tags=tags, wants=wants)
     return {key: case for key, case in found.items() if key.spec == plan.name}

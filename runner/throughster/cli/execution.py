@@ -99,7 +99,7 @@ def _execute(plans: Sequence[Plan], work: Work, screen: Screen, pages: Pages) ->
 
 
 def _decisions(plans: Sequence[Plan], summaries: Sequence[Summary], work: Work, screen: Screen) -> dict[str, Decision]:
-    """By the file of a plan, shown and added to the Markdown summaries."""
+    """By the file of a plan, shown."""
     from throughster.cli.decide import decide  # with the statistics
 
     decisions: dict[str, Decision] = {}
@@ -108,7 +108,6 @@ def _decisions(plans: Sequence[Plan], summaries: Sequence[Summary], work: Work, 
         if decision is not None:
             decisions[plan.file] = decision
             _show(decision, screen)
-            _add_to_summaries(decision, work.outputs, plan, summary)
     return decisions
 
 
@@ -125,15 +124,6 @@ def _show(decision: Decision, screen: Screen) -> None:
         if not decision.is_met:
             told = "the gate or the baseline says that this is not good enough"
             annotate("error", told, title=decision.name)
-
-
-def _add_to_summaries(decision: Decision, outputs: tuple[Path, ...], plan: Plan, summary: Summary) -> None:
-    """Every Markdown summary of the run ends with the decision."""
-    named = [Path(summary.journal).parent / name for name in plan.outputs if name.lower().endswith(".md")]
-    for path in (*(path for path in outputs if path.suffix.lower() == ".md"), *named):
-        if path.is_file():
-            with path.open("a", encoding="utf-8") as file:
-                file.write("\n" + decision.as_markdown())
 
 
 def _update_baselines(plans: Sequence[Plan], summaries: Sequence[Summary], given: Path | None, code: int) -> None:

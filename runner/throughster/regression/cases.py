@@ -19,7 +19,7 @@ from throughster.running.lines import is_result, line_number, line_start
 from throughster.running.result import STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = [
@@ -94,7 +94,7 @@ class CaseOutcome:
 
         Error: there is no answer, or the repeats without one could turn the outcome.
         """
-        needed = self.pass_rate * self.asked - _ROUNDING
+        needed = max(self.pass_rate * self.asked - _ROUNDING, _ROUNDING)  # one at least, however low the rate
         if self.answered == 0 or self.passed < needed <= self.passed + self.errors:
             return "error"
         if self.passed < needed:
@@ -189,19 +189,20 @@ def fold(
     pass_rate: float = 1.0,
     rates: Mapping[str, float] | None = None,
     tags: Mapping[str, Sequence[str]] | None = None,
+    wants: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> dict[CaseKey, CaseOutcome]:
     """The cases of a results file, in the order of its rows.
 
     `rates`, `tags`: the pass rates and tags of some cases, by id, where a spec has them; else `pass_rate` counts, and
-    the tags that the lines have. Of a repeat that stands there twice the last line counts; a last line without its end
-    does not. What is held of a case does not grow with its answers. Raises SettingsError for a file that cannot be read
-    or is no results file.
+    the tags that the lines have. `wants`: which lines count, by default all. Of a repeat that stands there twice the
+    last line counts; a last line without its end does not. What is held of a case does not grow with its answers.
+    Raises SettingsError for a file that cannot be read or is no results file.
     """
     counting: dict[CaseKey, _Counting] = {}
     seen = HashSet()
     for line, _ in newest_first(path):
         key = CaseKey(line["spec"], line["id"], line["label"])
-        if not seen.add(hash((key, line["repeat"]))):
+        if (wants is not None and not wants(line)) or not seen.add(hash((key, line["repeat"]))):
             continue
         if key not in counting:
             counting[key] = _Counting(_kept(line))

@@ -73,15 +73,20 @@ class Comparison:
 
     @property
     def failing_new(self) -> tuple[CaseOutcome, ...]:
-        """Failing cases that nothing compares: they speak for themselves."""
+        """Failing cases that the earlier run does not have: they speak for themselves."""
         return tuple(case for case in self.new if case.verdict == "fail")
+
+    @property
+    def failing_unknown(self) -> tuple[CaseOutcome, ...]:
+        """Failing cases that the earlier run has no answer of: nothing compares them either."""
+        return tuple(c.after for c in self.cases if not c.before.answered and c.after.verdict == "fail")
 
     @property
     def is_acceptable(self) -> bool:
         """No regression, as far as can be told, and nothing that fails by itself."""
         is_worse = self.verdict in ("regression", "newly failing")
         is_short = self.needs_all and bool(self.missing)
-        return not (is_worse or is_short or self.unanswered or self.failing_new)
+        return not (is_worse or is_short or self.unanswered or self.failing_new or self.failing_unknown)
 
     def of_kind(self, kind: Kind) -> tuple[CaseChange, ...]:
         return tuple(change for change in self.cases if change.kind == kind)
@@ -198,7 +203,11 @@ def _reasons_of_others(found: Comparison) -> Iterator[str]:
             f"{count} of the baseline {'is' if len(found.missing) == 1 else 'are'} missing now, which is no pass. If "
             f"that is meant, make this run the baseline with --update-baseline."
         )
-    for cases, what in ((found.unanswered, "without a verdict now"), (found.failing_new, "new and failing")):
+    for cases, what in (
+        (found.unanswered, "without a verdict now"),
+        (found.failing_new, "new and failing"),
+        (found.failing_unknown, "failing, and had no answer before"),
+    ):
         if cases:
             yield f"{len(cases):,} {'case is' if len(cases) == 1 else 'cases are'} {what}, which is no pass."
 

@@ -71,7 +71,7 @@ def _pass_rate(name: str, cases: Sequence[CaseOutcome], limit: float) -> Conditi
     passed = sum(case.is_passing for case in cases)
     rate = passed / len(cases)
     text = f"{name}: {passed:,} of {len(cases):,} cases passed ({_percent(rate)}), {_percent(limit)} needed"
-    return Condition(name, rate >= limit - _ROUNDING, rate, limit, text)
+    return Condition(name, passed > 0 and rate >= limit - _ROUNDING, rate, limit, text)
 
 
 def _of_group(name: str, cases: Sequence[CaseOutcome], limit: float) -> Iterable[Condition]:

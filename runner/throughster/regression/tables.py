@@ -193,6 +193,7 @@ def notes(comparison: Comparison, show: Callable[[str], str]) -> Iterable[str]:
     for title, found in (
         ("Without a verdict now", comparison.unanswered),
         ("New and failing", comparison.failing_new),
+        ("Failing, without an answer before", comparison.failing_unknown),
         ("New, and not compared", comparison.new),
         ("Missing, and not compared", () if comparison.needs_all else comparison.missing),
     ):

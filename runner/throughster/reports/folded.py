@@ -95,9 +95,9 @@ def folded(journal: Path, plan: Plan) -> list[Folded]:
     label are one entry.
     """
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for line in _lines(journal, plan.name):
+    for line in _lines(journal, plan):
         groups.setdefault((line["id"], line["label"]), []).append(line)
-    rows = {row.id: row for row in plan.cases or ()}
+    rows = plan.cases.known if plan.cases is not None else {}
     found = [_fold(lines, rows.get(key[0]), plan.repeat) for key, lines in groups.items()]
     return [*sorted(found, key=lambda case: (case.row, case.label)), *_unasked(plan, groups)]
 
@@ -151,11 +151,11 @@ def _nothing(name: str, label: str, row: Row | None, reason: str) -> Folded:
     )
 
 
-def _lines(journal: Path, spec: str) -> Iterable[dict[str, Any]]:
+def _lines(journal: Path, plan: Plan) -> Iterable[dict[str, Any]]:
     with journal.open("rb") as file:
         for text in file:
             line = orjson.loads(text)
-            if line["spec"] == spec:
+            if plan.holds(line):
                 yield {name: line[name] for name in _KEPT}
 
 

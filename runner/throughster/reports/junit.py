@@ -14,9 +14,10 @@ from throughster.reports.folded import folded
 from throughster.reports.table import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from throughster.reports.files import Decided
     from throughster.reports.folded import Folded
     from throughster.running.plan import Plan
 
@@ -27,8 +28,8 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _LONGEST = 20_000
 
 
-def write_junit(journal: Path, path: Path, plans: Sequence[Plan]) -> None:
-    """Write the results of a journal; the file is replaced whole."""
+def write_junit(journal: Path, path: Path, plans: Sequence[Plan], decided: Mapping[str, Decided] | None = None) -> None:
+    """Write the results of a journal; the file is replaced whole. `decided`: by the file of a plan."""
     root = ET.Element("testsuites")
     totals = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
     seconds = 0.0
@@ -41,9 +42,13 @@ def write_junit(journal: Path, path: Path, plans: Sequence[Plan]) -> None:
         for name, why in left_out.items():
             one = ET.SubElement(suite, "testcase", classname=xml_text(plan.name), name=xml_text(name), time="0")
             ET.SubElement(one, "skipped", message=xml_text(why or "skipped"))
+        found = (decided or {}).get(plan.file)
+        not_met = [found] if found is not None and not found.is_met else []
+        for decision in not_met:
+            _not_met(suite, plan, decision)
         counts = {
-            "tests": len(cases) + len(left_out),
-            "failures": sum(case.verdict == "fail" for case in cases),
+            "tests": len(cases) + len(left_out) + len(not_met),
+            "failures": sum(case.verdict == "fail" for case in cases) + len(not_met),
             "errors": sum(case.verdict == "error" for case in cases),
             "skipped": len(left_out),
         }
@@ -69,6 +74,19 @@ def _case(suite: ET.Element, plan: Plan, case: Folded) -> None:
         element.text = xml_text(_told(plan, case))[:_LONGEST]
     elif case.verdict == "flaky":
         ET.SubElement(one, "system-out").text = xml_text(f"flaky, {case.tally} passed: {case.reason}")
+
+
+def _not_met(suite: ET.Element, plan: Plan, decided: Decided) -> None:
+    """A failure beside those of the tests: all of them may have passed."""
+    about = {
+        "classname": xml_text(plan.name),
+        "name": "gate and baseline",
+        "time": "0.000",
+        "file": xml_text(plan.file),
+    }
+    element = ET.SubElement(ET.SubElement(suite, "testcase", about), "failure", type="gate")
+    element.set("message", xml_text(decided.words.splitlines()[0])[:1000])
+    element.text = xml_text(decided.words)[:_LONGEST]
 
 
 def _told(plan: Plan, case: Folded) -> str:

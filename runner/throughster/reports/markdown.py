@@ -10,13 +10,14 @@ from throughster.reports.folded import folded
 from throughster.reports.table import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from throughster.reports.files import Decided
     from throughster.reports.folded import Folded
     from throughster.running.plan import Plan
 
-__all__ = ["cell", "summary", "write_markdown"]
+__all__ = ["cell", "write_markdown"]
 
 _SHOWN = 50
 _ORDER = ("fail", "error", "flaky", "pass")
@@ -24,23 +25,23 @@ _ESCAPES = {ord(character): f"&#{ord(character)};" for character in "\\`*_[]<>|#
 """What Markdown and HTML would read as markup, each character once: an escape is not escaped again."""
 
 
-def write_markdown(journal: Path, path: Path, plans: Sequence[Plan]) -> None:
-    """Write the summary of a journal; the file is replaced whole."""
-    replace_file(path, summary(journal, plans).encode("utf-8", "replace"))
+def write_markdown(
+    journal: Path, path: Path, plans: Sequence[Plan], decided: Mapping[str, Decided] | None = None
+) -> None:
+    """Write the summary of a journal; the file is replaced whole. `decided`: by the file of a plan."""
+    found = decided or {}
+    parts = [_section(plan, folded(journal, plan), found.get(plan.file)) for plan in plans]
+    replace_file(path, "\n".join(parts).encode("utf-8", "replace"))
 
 
-def summary(journal: Path, plans: Sequence[Plan]) -> str:
-    """The summary of these plans."""
-    return "\n".join(_section(plan, folded(journal, plan)) for plan in plans)
-
-
-def _section(plan: Plan, cases: Sequence[Folded]) -> str:
+def _section(plan: Plan, cases: Sequence[Folded], decided: Decided | None) -> str:
     counts: Counter[str] = Counter(case.verdict for case in cases)
     noun = ("test" if plan.cases is not None else "row") + ("" if len(cases) == 1 else "s")
     skipped = len(plan.cases.skipped) if plan.cases is not None else 0
     parts = [f"{counts[verdict]:,} {verdict}" for verdict in reversed(_ORDER) if counts[verdict]]
     parts += [f"{skipped:,} skipped"] if skipped else []
-    mark = "❌" if counts["fail"] or counts["error"] else "✅"
+    is_met = decided.is_met if decided is not None else not counts["fail"]
+    mark = "✅" if is_met and not counts["error"] else "❌"
     costs = [case.cost_usd for case in cases if case.cost_usd is not None]
     cost = f", {sum(costs):.4f} USD" if costs else ""
     lines = [f"## {mark} {cell(plan.name)}", "", f"{len(cases):,} {noun}: {', '.join(parts)}{cost}", ""]
@@ -58,7 +59,7 @@ def _section(plan: Plan, cases: Sequence[Folded]) -> str:
         if len(shown) > _SHOWN:
             lines += ["", f"and {len(shown) - _SHOWN:,} more"]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, decided.markdown] if decided is not None else lines)
 
 
 def _name(case: Folded) -> str:

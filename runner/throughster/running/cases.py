@@ -48,8 +48,8 @@ class Case:
 
     @property
     def needed(self) -> int:
-        """How many repeats must pass."""
-        return math.ceil(self.pass_rate * self.repeat - 1e-9)
+        """How many repeats must pass: one at least, however low the rate."""
+        return max(1, math.ceil(self.pass_rate * self.repeat - 1e-9))
 
 
 @dataclass
@@ -112,7 +112,10 @@ def tally_of(passed: int, asked: int, planned: int) -> str:
 
 
 def verdicts_of(cases: Cases, labels: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> tuple[CaseVerdict, ...]:
-    """The verdicts of all cases, from the lines of a journal, in the order of the cases."""
+    """The verdicts of all cases, from their lines in a journal, in the order of the cases.
+
+    Cases that were not chosen are among them where an earlier part of the run has asked them.
+    """
     outcomes: dict[tuple[str, str], Repeats] = {}
     for line in lines:
         failed = next((check["reason"] for check in line["checks"] if not check["passed"]), "")
@@ -121,9 +124,12 @@ def verdicts_of(cases: Cases, labels: Sequence[str], lines: Iterable[Mapping[str
             line["status"], reason if line["status"] != "ok" else ""
         )
     found = []
-    for row in cases:
+    chosen = {row.id for row in cases}
+    for row in cases.known.values():
         assert row.case is not None
         for label in labels:
+            if row.id not in chosen and (row.id, label) not in outcomes:
+                continue
             outcome = outcomes.get((row.id, label), Repeats())
             reason = outcome.reasons.most_common(1)[0][0] if outcome.reasons else ""
             asked = outcome.passed + outcome.failed + outcome.errors
@@ -136,7 +142,7 @@ def verdicts_of(cases: Cases, labels: Sequence[str], lines: Iterable[Mapping[str
 class Cases:
     """The rows of a spec's tests; it is asked like `Rows`. `skipped`: cases that are left out, with the reason.
 
-    `is_whole`: whether no other case is left out.
+    `is_whole`: whether no other case is left out. `known`: all but the skipped ones, by id, chosen or not.
 
     Raises SpecError for a value of another type than `inputs` declares.
     """
@@ -159,7 +165,7 @@ class Cases:
     ) -> None:
         """`asked`: the variables that the prompt uses, None for all; `judge`: what a change of the grader changes."""
         self.skipped: dict[str, str] = {}
-        self.is_whole = True
+        self.known: dict[str, Row] = {}
         has_only = any(case.written.test.only for case in cases)
         count = len(cases) * math.prod(len(values) for values in matrix.values())
         if count > _MOST_CASES:
@@ -186,16 +192,15 @@ class Cases:
                 index += 1
                 if test.skip:
                     self.skipped[row.id] = test.skip if isinstance(test.skip, str) else ""
-                elif (test.only or not has_only) and choice.fits(row) and (not tags or set(tags) & set(case.tags)):
+                    continue
+                self.known[row.id] = row
+                if (test.only or not has_only) and choice.fits(row) and (not tags or set(tags) & set(case.tags)):
                     rows.append(row)
-                else:
-                    self.is_whole = False
-        whole = len(rows)
         if choice.sample is not None:
             drawn = random.Random(choice.seed).sample(range(len(rows)), min(choice.sample, len(rows)))  # noqa: S311
             rows = [rows[n] for n in sorted(drawn)]
         self._rows = rows[: choice.limit]
-        self.is_whole = self.is_whole and len(self._rows) == whole
+        self.is_whole = len(self._rows) == len(self.known)
 
     @property
     def total(self) -> int:
@@ -221,7 +226,8 @@ class Cases:
 
     def _of(self, rows: list[Row]) -> Cases:
         part = Cases.__new__(Cases)
-        part.skipped, part.is_whole, part._rows = self.skipped, False, rows  # noqa: SLF001 - of one of its own kind
+        part.skipped, part.known, part.is_whole = self.skipped, self.known, False
+        part._rows = rows  # noqa: SLF001 - of one of its own kind
         return part
 
     def __iter__(self) -> Iterator[Row]:

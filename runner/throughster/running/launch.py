@@ -169,11 +169,13 @@ class _Run:
             journal.close()
         self._spent_calls += summary.sends
         self._spent_usd += summary.cost_usd or 0.0
-        if done is not None and done is not shared_done:
-            summary.whole, summary.provider_down = tidy(path)
+        if done is not None:
+            counts = tidy(path)
+            if done is not shared_done:
+                summary.whole, summary.provider_down = counts
         if plan.cases is not None:
             summary.left_out = plan.cases.skipped
-            summary.verdicts = verdicts_of(plan.cases, plan.labels, _lines(path, plan.name))
+            summary.verdicts = verdicts_of(plan.cases, plan.labels, _lines(path, plan))
         if folder is not None:
             _write_named(plan, folder, path, outputs)
         summary.journal = str(path)
@@ -196,14 +198,14 @@ class _Run:
         return Budget(None if calls is None else int(calls), own.tokens if own else None, usd)
 
 
-def _lines(journal: Path, spec: str) -> Iterator[dict[str, Any]]:
-    """The results of one spec."""
+def _lines(journal: Path, plan: Plan) -> Iterator[dict[str, Any]]:
+    """The results of one spec, as it is now."""
     with journal.open("rb") as file:
         for line in file:
             result = orjson.loads(line)
             if not is_result(result):
                 raise SettingsError(f"{journal} holds a line that is no result. Name another file with -o.")
-            if result["spec"] == spec:
+            if plan.holds(result):
                 yield result
 
 

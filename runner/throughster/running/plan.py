@@ -70,7 +70,7 @@ class Options:
 class Plan:
     """Everything that a run needs. `total`: results that it will have, None where only reading the data tells.
 
-    `is_part`: whether only one of the providers of the spec is asked.
+    `is_part`: whether only one of the providers of the spec is asked, or rows in place of its tests.
     """
 
     name: str
@@ -93,6 +93,19 @@ class Plan:
     def messages(self, row: Row) -> list[Message]:
         """What is asked with this row. Raises PromptError."""
         return with_turns(self.prompt.render(row.vars), row.case)
+
+    def holds(self, line: Mapping[str, Any]) -> bool:
+        """Whether a result is one of this spec's as it is now, not of a test, provider or repeat that it has no more.
+
+        A journal that was gone on with has those of the spec as it was, too. Rows of data are not held against it.
+        """
+        if line["spec"] != self.name:
+            return False
+        if self.cases is None:
+            return True
+        row = self.cases.known.get(line["id"])
+        is_asked = row is not None and row.case is not None and line["repeat"] < row.case.repeat
+        return is_asked and line["label"] in self.labels
 
     @property
     def stops_early(self) -> bool:
@@ -189,7 +202,8 @@ def prepare(paths: Sequence[Path], overrides: Sequence[Override], options: Optio
         if any(problem.severity == "error" for problem in (*loaded.problems, *found)):
             continue
         try:
-            is_part = options.provider is not None and loaded.document.node(("providers",)) is not None
+            is_one = options.provider is not None and loaded.document.node(("providers",)) is not None
+            is_part = is_one or (spec.tests is not None and not checked.cases)
             plan = _plan(spec, str(path), checked, options, is_part=is_part)
         except SpecError as error:
             problems += error.problems

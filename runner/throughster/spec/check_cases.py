@@ -91,6 +91,7 @@ def check_cases(
         problems += _undefined(case, shared, known, ())
         entries = (*_entries(spec.default_test.checks), *_entries(case.test.checks))
         threshold = spec.default_test.threshold if case.test.threshold is None else case.test.threshold
+        problems += _reached_by_all(spec, document, case)
         schemas = () if issues else tuple(_schemas(entries, base, root))
         cases.append(CheckedCase(case, (*shared, *checks), entries, threshold, schemas))
     problems += _twice(cases)
@@ -134,6 +135,19 @@ def _unmet(check: Check, lacking: frozenset[str]) -> Iterator[tuple[str, str]]:
     for need in sorted(check.needs & lacking):
         words, hint = _NEEDS[need]
         yield f"`{check.type}` {words}", hint
+
+
+def _reached_by_all(spec: Spec, document: Document, case: WrittenCase) -> Iterator[Problem]:
+    """A threshold of 0 is a warning, as that of a check: suites of other tools have it."""
+    from throughster.checks.verdict import ROUNDING
+
+    message = "Every answer reaches `threshold: 0`, so that no check can fail the test."
+    own, shared = case.test.threshold, spec.default_test.threshold
+    if own is not None and own <= ROUNDING:
+        yield _as_warning(case.problem(("threshold",), message, "Raise it, or remove it."))
+    elif own is None and shared is not None and shared <= ROUNDING:
+        at = ("default_test", "threshold")
+        yield document.problem(at, message.replace("the test", "a test"), "Raise it, or remove it.", severity="warning")
 
 
 def _undefined(

@@ -157,7 +157,7 @@ def read_index(journal: Path, plans: Sequence[Plan] = (), *, pass_rate: float = 
     seen = HashSet()
     for line, start in newest_first(journal):
         key = CaseKey(sys.intern(line["spec"]), line["id"], sys.intern(line["label"]))
-        if reading.wants(key) and seen.add(hash((key, line["repeat"]))):
+        if reading.wants(line) and seen.add(hash((key, line["repeat"]))):
             reading.add(key, line, start)
     return reading.finish()
 
@@ -179,7 +179,7 @@ class _Reading:
         self._plans = {plan.name: plan for plan in plans}
         self._order = {plan.name: n for n, plan in enumerate(plans)}
         self._rows: dict[tuple[str, str], Row] = {
-            (plan.name, row.id): row for plan in plans for row in plan.cases or ()
+            (plan.name, name): row for plan in plans if plan.cases is not None for name, row in plan.cases.known.items()
         }
         self._pass_rate = pass_rate
         self._entries: dict[CaseKey, Entry] = {}
@@ -190,8 +190,9 @@ class _Reading:
             name: why for plan in plans if plan.cases is not None for name, why in plan.cases.skipped.items()
         }
 
-    def wants(self, key: CaseKey) -> bool:
-        return not self._order or key.spec in self._order
+    def wants(self, line: dict[str, Any]) -> bool:
+        plan = self._plans.get(line["spec"])
+        return not self._plans if plan is None else plan.holds(line)
 
     def add(self, key: CaseKey, line: dict[str, Any], start: int) -> None:
         entry = self._entries.get(key)
