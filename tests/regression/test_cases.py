@@ -30,7 +30,8 @@ def outcome(passed, failed, errors, pass_rate):
         (4, 1, 0, 0.8, "flaky"),
         (3, 2, 0, 0.8, "fail"),
         (7, 3, 0, 0.7, "flaky"),
-        (0, 5, 0, 0.0, "flaky"),
+        (0, 5, 0, 1e-12, "fail"),  # one must pass, however low the rate
+        (1, 9, 0, 1e-12, "flaky"),
         (0, 0, 5, 0.8, "error"),
         (0, 0, 0, 1.0, "error"),
         (4, 0, 1, 0.8, "pass"),  # whatever the fifth would have been
