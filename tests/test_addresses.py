@@ -41,6 +41,8 @@ def asked(provider, base, version=None, model=None):
         ("/", "20241021", "/openai/deployments/d/chat/completions", "2024-10-21"),
         ("/", "20241021-preview", "/openai/deployments/d/chat/completions", "2024-10-21-preview"),
         ("\n", "'v1'", "/openai/v1/chat/completions", None),
+        ("?api-version=", None, "/openai/v1/chat/completions", None),
+        ("/openai/deployments/", "2024-10-21", "/openai/deployments/d/chat/completions", "2024-10-21"),
     ],
 )  # fmt: skip
 def test_the_uri_of_an_azure_deployment_is_understood(base, version, path, query):
@@ -78,6 +80,9 @@ def test_the_address_of_a_request_and_a_line_of_a_file_are_understood(base, monk
         ("openai", "https://user:s3cret@g.example:port/v1", "no address"),
         ("openai", "https://user:s3/cret@g.example/v1", "a user name or a password|no address"),
         ("openai", "ftp://user:s3cret@g.example/v1", "must begin with http"),
+        ("openai", "user:s3cret@g.example/v1", "must begin with http"),
+        ("openai", "https://user:s3#cret@g.example/v1", "no address|a user name"),
+        ("openai", "https://user:s3?cret@g.example/v1", "no address|a user name"),
     ],
 )
 def test_what_no_address_holds_is_named_and_not_shown(provider, base, words, monkeypatch):
@@ -88,13 +93,34 @@ def test_what_no_address_holds_is_named_and_not_shown(provider, base, words, mon
             monkeypatch.setenv(variable, base)
         with pytest.raises(errors.SettingsError, match=words) as caught:
             resolve_address(PROVIDERS[provider], api_base=base if how == "argument" else None, api_key="k", model="m")
-        assert not any(part in str(caught.value) for part in ("s3cret", "s3/", "cret@"))
+        assert not any(part in str(caught.value) for part in ("s3cret", "s3/", "s3#", "s3?", "s3`", "cret@"))
 
 
 def test_two_versions_are_one_too_many(monkeypatch):
     monkeypatch.setenv("OPENAI_API_VERSION", "2023-05-15")
     with pytest.raises(errors.SettingsError, match=r"`2024-10-21`, but `2023-05-15` is set \(OPENAI_API_VERSION, or"):
         asked("azure", f"{RESOURCE}?api-version=2024-10-21")
+
+
+@pytest.mark.parametrize("version", ["2024/10/21", "2024-10", "2024-10-21&x=1", "1", "2024-10-21 preview"])
+def test_what_is_no_version_is_refused_by_name(version):
+    for base, given in ((RESOURCE, version), (f"{RESOURCE}?api-version={version.replace('&', '%26')}", None)):
+        with pytest.raises(errors.SettingsError, match=r"is no api-version\. Write a date"):
+            asked("azure", base, given)
+
+
+def test_a_blank_address_is_none(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_BASE", ' "" ')
+    assert resolve_address(PROVIDERS["openai"], api_key="k", model="m").api_base == "https://api.openai.com/v1"
+
+
+def test_a_password_in_a_spec_is_not_printed(tmp_path, process):
+    for n, base in enumerate(("http://user:s3cret@127.0.0.1:9/v1", "user:s3cret@h/v1", "http://u:s3cret#x@h/v1")):
+        text = f"version: 1\nname: s{n}\nprovider: {{name: vllm, model: m, api_base: '{base}'}}\nprompt: hi\n"
+        (tmp_path / f"s{n}.yaml").write_text(text)
+    out, err = process("check", "s0.yaml", "s1.yaml", "s2.yaml", cwd=tmp_path).communicate(timeout=60)
+    assert (out + err).count("`api_base` must") == 3
+    assert "s3cret" not in out + err
 
 
 def test_an_address_in_a_spec_has_no_query():
@@ -231,5 +257,8 @@ def test_a_failure_of_tls_names_its_cause(certificates, scripted, process, tmp_p
 def test_a_server_without_tls_is_told_from_one_with_a_wrong_certificate(scripted):
     with scripted(lambda *_: OK) as base:
         client = VllmInterface(api_base=base.replace("http:", "https:"), model_name="m", retry=ONCE)
-        with pytest.raises(errors.TransportError, match=r"TLS connection .* failed: [a-z ]+\.$|closed"):
+        with pytest.raises(
+            errors.TransportError,
+            match=r"TLS connection .* failed: [a-z ]+\. Perhaps the server speaks plain http|closed",
+        ):
             client.sync_call(ASK)

@@ -182,6 +182,11 @@ QUOTA_WORDS = [
     {"error": "Insufficient balance"},
     {"message": "Your credit balance is too low to access the API."},
     {"detail": "Monthly spending limit reached."},
+    {"error": {"message": "You have reached your monthly spending limit."}},
+    {"error": "You have exceeded your monthly included credits for inference."},
+    {"code": 30001, "message": "Sorry, your account balance is insufficient"},
+    {"error": {"message": "Account x is suspended, possibly due to reaching the monthly spending limit"}},
+    {"message": "You are using a Trial key, which is limited to 1000 API calls / month."},
     {"error": {"message": "The quota has been exhausted."}},
 ]
 RATE_WORDS = [
@@ -218,6 +223,13 @@ def test_a_wait_in_the_details_is_heard():
         ({"x-ratelimit-reset-requests": "12", "x-ratelimit-remaining-requests": " 0 "}, 12.0),
         ({"ratelimit-reset": "12", "ratelimit-remaining": "0"}, 12.0),
         ({"x-rate-limit-reset-tokens": "12", "x-rate-limit-remaining-tokens": "0"}, 12.0),
+        ({"x-ratelimit-reset": "1700000012", "x-ratelimit-remaining": "0"}, 12.0),
+        ({"x-ratelimit-reset": "1700000012000", "x-ratelimit-remaining": "0"}, 12.0),
+        ({"x-ratelimit-reset": "1700000000", "x-ratelimit-remaining": "0"}, None),
+        ({"x-ratelimit-reset-tokens": "2023-11-14T22:13:32Z", "x-ratelimit-remaining-tokens": "-3"}, 12.0),
+        ({"x-ratelimit-reset-tokens": "2023-11-14T22:13:32", "x-ratelimit-remaining-tokens": "0.0"}, 12.0),
+        ({"ratelimit-reset": "Tue, 14 Nov 2023 22:13:32 GMT", "ratelimit-remaining": "0"}, 12.0),
+        ({"svc-ratelimit-requests-reset": "12s", "svc-ratelimit-requests-remaining": "0"}, 12.0),
         ({"x-ratelimit-reset-tokens": "12", "x-ratelimit-remaining-tokens": "7"}, None),
         ({"x-ratelimit-reset-tokens": "12"}, None),
         ({"x-ratelimit-reset-tokens": "soon", "x-ratelimit-remaining-tokens": "0"}, None),
@@ -230,5 +242,6 @@ def test_a_wait_in_the_details_is_heard():
         ),
     ],
 )  # fmt: skip
-def test_when_a_limit_is_whole_again(headers, seconds):
+def test_when_a_limit_is_whole_again(headers, seconds, monkeypatch):
+    monkeypatch.setattr("throughster.providers.failure.time.time", lambda: 1_700_000_000.0)
     assert error_of({"status": 429, "headers": headers, "body": {}}).reset_after_s == seconds

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from throughster import errors
 from throughster.client import OpenAiInterface, VllmInterface
+from throughster.providers.thinking import Opening, parted
 from throughster.types import FinishDelta, ReasoningDelta, RefusalDelta, Retry, TextDelta, ToolCallDelta
 
 ASK = {"messages": [{"role": "user", "content": "hi"}]}
@@ -139,6 +140,12 @@ def test_a_half_that_nothing_follows_is_replaced(scripted, end):
     deltas, answer = stream(scripted, event({"choices": [{"delta": {"content": "ok\ud83c"}}]}) + end)
     assert texts(deltas) == ["ok", "\ufffd"]
     assert answer.content == "ok\ufffd"
+
+
+def test_a_half_below_a_name_that_has_one_is_replaced(scripted):
+    deltas, answer = stream(scripted, chunks({"content": {"\ud83c": "\ud83c"}}))
+    assert "".join(texts(deltas)) == answer.content
+    answer.content.encode()
 
 
 def test_a_streamed_response_joins_halves_too(scripted):
@@ -298,6 +305,9 @@ OPENINGS = [
     ("<think>\nhm", "", "hm"),
     ("\ufeffyes", "yes", None),
     ("\ufeff<think>hm</think>\ufeffyes", "yes", "hm"),
+    ("<think>a</think>\n<think>b</think>\nyes", "yes", "a\nb"),
+    ("<think>a</think><thin", "<thin", "a"),
+    ("write `</think>` there", "write `</think>` there", None),
     ("<thin", "<thin", None),
     ("[1, 2]", "[1, 2]", None),
     ("say <think> and </think> now", "say <think> and </think> now", None),
@@ -343,6 +353,20 @@ def test_thoughts_of_a_stream_are_no_part_of_it(scripted, text, content, reasoni
 def test_no_pieces_of_a_text_are_put_together(scripted):
     deltas, _ = stream(scripted, chunks({"content": "\n"}, {"content": "<b>"}, {"content": "x"}))
     assert texts(deltas) == ["\n", "<b>", "x"]
+
+
+def test_blanks_before_an_answer_are_read_once():
+    """Some models write blanks without end; each of them is looked at once, not again with each that follows."""
+    opening = Opening()
+    for _ in range(1_000_000):
+        opening.read(" ")
+    assert opening.read("yes") == ("", [" "] * 1_000_000 + ["yes"])
+
+
+def test_blocks_without_an_end_of_them_are_an_answer_at_last():
+    answer, thoughts = parted("<think>a</think>" * 10_000 + "yes", None)
+    assert answer.endswith("<think>a</think>yes")
+    assert thoughts == "\n".join("a" * 100)
 
 
 def test_what_the_server_told_apart_stays_as_it_is(scripted):

@@ -103,13 +103,16 @@ def allowed_hosts(extra: Iterable[str] = ()) -> frozenset[str]:
     return frozenset(host.strip().lower() for host in named if host.strip())
 
 
+_SCHEME = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
+
+
 def shown_address(text: str) -> str:
     """An address as messages show it: without a user's name, a password or the values of a query."""
-    bare, _, _ = text.partition("#")
-    bare, question, _ = bare.partition("?")
-    scheme, slashes, rest = bare.partition("//")
-    user, at, host = rest.rpartition("@")
-    return one_line(f"{scheme}{slashes}{user and '***'}{at}{host}{question and '?...'}", 200)
+    scheme = _SCHEME.match(text)
+    begin = scheme[0] if scheme else ""
+    user, at, rest = text[len(begin) :].rpartition("@")  # before all else: a password may hold `#`, `?` and `/`
+    bare, question, _ = rest.partition("#")[0].partition("?")
+    return one_line(f"{begin}{user and '***'}{at}{bare}{question and '?...'}", 200)
 
 
 def parse_address(text: str) -> URL:
@@ -150,13 +153,14 @@ def _understood(provider: Provider, text: str, version: str | None, *, from_spec
     if question and not from_spec and provider.takes_version:
         found = URL(f"?{query}").query
         if set(found) == {"api-version"}:
-            question, told = "", _dashed(found["api-version"])
-            if version is not None and version != told:
+            question, told = "", _dashed(found["api-version"]) or None
+            if told and version is not None and version != told:
                 raise SettingsError(
                     f"The address says the version `{one_line(told, 40)}`, but `{one_line(version, 40)}` is set "
                     f"({variable_of(provider, 'api_version')}, or api_version=...). Leave one of them out."
                 )
-            version = told
+            _check_version(told)
+            version = told or version
     base = base.rstrip("/")
     end = next((end for end in _ENDS if base.endswith(end)), "")
     return f"{base.removesuffix(end)}{question}{query if question else ''}", version
@@ -171,6 +175,17 @@ def _unquoted(text: str) -> str:
 def _dashed(version: str) -> str:
     """`20241021-preview` as `2024-10-21-preview`."""
     return re.sub(r"^(\d{4})(\d{2})(\d{2})(?=$|-)", r"\1-\2-\3", _unquoted(version))
+
+
+_VERSION = re.compile(r"(?:\d{4}-\d{2}-\d{2}(?:-[a-z][\w.-]*)?|[a-z][\w.-]*)", re.IGNORECASE | re.ASCII)
+
+
+def _check_version(version: str | None) -> None:
+    """Raises SettingsError for what is no version: the service would answer that nothing is there."""
+    if version is not None and not _VERSION.fullmatch(version):
+        raise SettingsError(
+            f"`{one_line(version, 40)}` is no api-version. Write a date, as in 2024-10-21 or 2024-10-21-preview, or v1."
+        )
 
 
 def is_loopback(url: URL) -> bool:
@@ -221,7 +236,7 @@ def resolve_address(
     settings = read_settings(provider)
     explicit = _usable(SecretStr(api_key) if isinstance(api_key, str) else api_key, "api_key=...")
     key = explicit or _usable(settings.api_key, variable_of(provider, "api_key"))
-    base = api_base or settings.api_base or provider.home
+    base = api_base or _unquoted(settings.api_base or "") or provider.home
     if base is None and not provider.starts_emulator and not keyless:
         raise SettingsError(
             f"Where is the server of {provider.title}? Set {variable_of(provider, 'api_base')}, or give --api-base "
@@ -229,6 +244,8 @@ def resolve_address(
         )
     model = model or (_unquoted(settings.model_name or "") or None) or provider.default_model
     version = _dashed(api_version or settings.api_version or "") or None
+    if provider.takes_version:
+        _check_version(version)
     if base is not None:
         base, version = _understood(provider, base, version, from_spec=from_spec and api_base is not None)
         model = model or provider.model_in(base)

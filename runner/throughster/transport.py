@@ -342,7 +342,8 @@ def _tls_reason(error: BaseException) -> str:
         own_ca = "" if cause.verify_code in _NO_CA_HELPS else f" {_OWN_CA}"
         return f"certificate verify failed: {cause.verify_message.rstrip('.')}.{own_ca}"
     if isinstance(cause, ssl.SSLError):
-        return f"{(cause.reason or str(cause)).replace('_', ' ').lower()}."
+        no_tls = " Perhaps the server speaks plain http there." if cause.reason == "WRONG_VERSION_NUMBER" else ""
+        return f"{(cause.reason or str(cause)).replace('_', ' ').lower()}.{no_tls}"
     return f"{_reason(cause)}."
 
 

@@ -15,7 +15,14 @@ WRONG = [
     ("temperature: [0.5]", "`temperature` must be a number from 0 to 2, found a list."),
     ("max_tokens: 1.5", "`max_tokens` must be a whole number from 1 on, found `1.5`."),
     ("max_tokens: 0", "`max_tokens` must be a whole number from 1 on, found `0`."),
-    ("max_tokens: 1_000", "`max_tokens` must be a whole number from 1 on, found the text `1_000`."),
+    (
+        "max_tokens: 1_000",
+        "`max_tokens` must be a whole number from 1 on, found the text `1_000`. Write 1000, without quotes.",
+    ),
+    (
+        "max_tokens: 10000000000000000000",
+        "`max_tokens` must be a whole number from 1 on, found `10000000000000000000`.",
+    ),
     ("top_p: 90", "`top_p` must be a number from 0 to 1, found `90`."),
     ("presence_penalty: -3", "`presence_penalty` must be a number from -2 to 2, found `-3`."),
     ("seed: 1.0", "`seed` must be a whole number, found `1.0`."),

@@ -41,6 +41,12 @@ REFUSALS = [
     {"error": {"message": "Unrecognized request argument supplied: %s"}},
     {"error": {"message": "The parameter `%s` is not supported by this model."}},
     {"error": {"message": "`%s` is deprecated for this model."}},
+    {"error": {"message": "Extra inputs are not permitted, field: '%s', value: 50"}},
+    {"message": "Malformed input request: extraneous key [%s] is not permitted, please reformat your input."},
+    {"error": "Argument not supported on this model: %s"},
+    {"error": {"message": "litellm.UnsupportedParamsError: x does not support parameters: ['%s'], for model=y"}},
+    {"error": {"message": "This model does not support the %s parameter"}},
+    {"error": {"message": "Unrecognized key(s) in object: '%s'"}},
 ]
 
 

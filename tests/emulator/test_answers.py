@@ -168,9 +168,11 @@ def test_a_json_file_is_read_as_json(tmp_path, escaped):
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        ("- {contains: hi, answer: yes}", (1, 2), "this is no JSON"),
+        ("- {contains: hi, answer: yes}", (1, 1), "this is no JSON"),
         ('[{"contains": "hi",\n "answer": "\\ud83c"}]', (2, 13), "this is no JSON"),
-        ('[{"contains": "hi", "contains": "ho"}]', (0, 0), "stands twice"),
+        ('[{"contains": "hi", "contains": "ho"}]', (1, 21), "stands twice"),
+        ("[" * 100_000, (0, 0), "nested too deeply"),
+        ('[{"contains": "hi", "answer": NaN}]', (0, 0), "NaN is no JSON number"),
         ('[\n{"contains": "hi", "answr": "\\ud83c\\udf89"}]', (2, 20), "unknown key `answr`"),
     ],
 )

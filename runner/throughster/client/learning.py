@@ -22,10 +22,14 @@ _NOUN = r"(?:argument|parameter|property|field|name|key|input|option)s?"
 _REFUSAL = re.compile(
     r"nrecognized request arguments? supplied: ([\w, ]+)"
     r"|extra_forbidden['\"], ?['\"]loc['\"]: ?[(\[]['\"]body['\"], ?['\"](\w+)"
-    r"|(\w+)['\"`]?[:\s]+extra inputs are not permitted"
+    r"|([a-z_]\w*)['\"`]?[:\s]+extra inputs are not permitted"
     r"|additional properties are not allowed \(?['\"`](\w+)"
     rf"|(?:unsupported|unknown|unrecognized|unexpected)(?: \w+)? {_NOUN}(?: supplied| provided)?:? ?\(?['\"`](\w+)"
     rf"|{_NOUN}:? ['\"`]?(\w+)['\"`]? (?:is|are) (?:un(?:supported|known|recognized|expected)|not \w+)"
+    rf"|does not support(?: the)? {_NOUN}:? ?[\[{{(]?['\"`]?(\w+)|does not support(?: the)? ['\"`]?(\w+)['\"`]? {_NOUN}"
+    rf"|{_NOUN} not supported[\w ]*: ?['\"`]?(\w+)"
+    r"|extraneous key \[?['\"`]?(\w+)|extra inputs are not permitted, field: ?['\"`](\w+)"
+    r"|unrecognized key\(s\) in object: ?['\"`](\w+)"
     r"|['\"`](\w+)['\"`] (?:is|are) (?:un(?:supported|known|recognized)|not (?:supported|recognized)|deprecated)",
     re.IGNORECASE,
 )

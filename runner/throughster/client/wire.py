@@ -208,7 +208,10 @@ class Wire:
             )
         error = self._provider.parse_error(status, headers, body)
         if status in (404, 405):
-            error.args = (f"{error} It was asked at {place.shown}.{_likely(place.url)}",)
+            said = str(error)
+            error.args = (
+                f"{said}{'' if said.endswith('.') else '.'} It was asked at {place.shown}.{_likely(place.url)}",
+            )
         if "v1/responses" in str(error) and self._dialect.path != "/responses":
             error.args = (
                 f'{error} Set the endpoint: `endpoint: responses` in a spec, endpoint="responses" in Python.',

@@ -15,14 +15,12 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias
 
-from throughster.characters import whole
 from throughster.emulator.encoding import compact_json
 from throughster.errors import Problem, SpecError
 from throughster.names import did_you_mean
 from throughster.paths import PathProblem, read_bounded, shown_path
-from throughster.strictjson import JsonProblem, parse_json
 from throughster.yamltree import Mapping, Scalar, Sequence, keep_text, parse_yaml, plain_numbers
 
 if TYPE_CHECKING:
@@ -37,6 +35,7 @@ _LARGEST_FILE: Final = 32 * 1024 * 1024
 _MOST_NODES: Final = 2_000_000
 _PAIR: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 """A character as JSON escapes it, in two halves; YAML has one escape for it, and none for a half."""
+_HALF: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE)
 _EXAMPLE: Final = 'Write entries such as `- {contains: "Hello", answer: "Hi"}`.'
 
 
@@ -105,11 +104,29 @@ def _as_yaml(data: bytes | str, file: str) -> bytes | str:
     """JSON that YAML reads the same way, with its lines as they are. Raises SpecError for what is no JSON."""
     text = data.decode("utf-8-sig", "replace") if isinstance(data, bytes) else data
     try:
-        parse_json(text)
-    except JsonProblem as problem:
-        message = f"this is no JSON: {problem.reason}."
-        raise SpecError([Problem(file, problem.line, problem.column, message)]) from None
-    return _PAIR.sub(lambda found: found[1] + whole(chr(int(found[2], 16)) + chr(int(found[3], 16))), text)
+        json.loads(text, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        message = f"this is no JSON: {error.msg[:1].lower()}{error.msg[1:]}."
+        raise SpecError([Problem(file, error.lineno, error.colno, message)]) from None
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "nested too deeply"
+        raise SpecError([Problem(file, 0, 0, f"this is no JSON: {reason}.")]) from None
+    text = _PAIR.sub(lambda found: found[1] + _joined(int(found[2], 16), int(found[3], 16)), text)
+    if half := _HALF.search(text):
+        line = text.count("\n", 0, half.start()) + 1
+        column = half.start() - text.rfind("\n", 0, half.start()) + len(half[1])
+        message = f"this is no JSON: `{half[0][len(half[1]) :]}` is half a character."
+        raise SpecError([Problem(file, line, column, message)])
+    return text
+
+
+def _joined(high: int, low: int) -> str:
+    """The character that two halves of UTF-16 are (RFC 8259, section 7)."""
+    return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
 
 
 class _Reader:

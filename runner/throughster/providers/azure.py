@@ -52,7 +52,7 @@ class Azure(OpenAi):
         if _DEPLOYMENT.search(base):
             resource = _DEPLOYMENT.sub("", base)
         else:
-            resource = _V1.sub("", base).removesuffix("/openai")
+            resource = _V1.sub("", base).removesuffix("/deployments").removesuffix("/openai")
             if model is None and path == "/chat/completions":
                 raise RequestError("Which deployment? Give `model_name` to the client, or `model` in the request.")
             base = f"{resource}/openai/deployments/{quote(model or '', safe='')}"

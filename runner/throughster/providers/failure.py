@@ -10,6 +10,8 @@ import email.utils
 import math
 import re
 import time
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from throughster.errors import (
@@ -64,8 +66,12 @@ _FILTER_CODES = {
 _QUOTA_WORDS = re.compile(
     r"exceeded (?:your|the) (?:\w+ )?(?:quota|usage limit|spending limit)|check your plan and billing"
     r"|(?:insufficient|not enough|no|ran out of|out of|used all available) (?:\w+ )?(?:credits?|balance|funds|quota)\b"
-    r"|(?:credit|account) balance is too low|quota (?:has been |was |is )?(?:exceeded|exhausted|used up)"
-    r"|(?:monthly|spending|daily) (?:spending |usage )?limit (?:has been |was |is )?(?:exceeded|reached)",
+    r"|(?:credit|account) balance is (?:too low|insufficient)"
+    r"|quota (?:has been |was |is )?(?:exceeded|exhausted|used up)"
+    r"|(?:monthly|spending|daily) (?:spending |usage )?limit (?:has been |was |is )?(?:exceeded|reached)"
+    r"|(?:exceeded|reached|reaching) (?:your|the|its) (?:(?:monthly|spending|daily|included) ){1,2}"
+    r"(?:limit|credits|quota)"
+    r"|account (?:\S+ )?is (?:suspended|in arrears|overdue)|limited to \d+ \w+ calls ?(?:/|per) ?month|arrearage",
     re.IGNORECASE,
 )
 _OF_A_MINUTE = re.compile(r"per[ _-]?(?:minute|second)|/ ?min\b|\b[rt]p[ms]\b", re.IGNORECASE)
@@ -76,8 +82,10 @@ _WAIT_TEXT = re.compile(
     r"(\d[\d.]*\s*(?:ms|s(?:ec(?:ond)?s?)?|m|h)?(?:\d[\d.]*s)?)",
     re.IGNORECASE,
 )
-_RESET = re.compile(r"(?:x-)?rate-?limit-reset", re.IGNORECASE)
-_USED_UP = re.compile(r"\s*0+(\.0*)?\s*", re.ASCII)
+_RESET = re.compile(r"[\w-]*rate-?limit[\w-]*-reset", re.IGNORECASE)
+_USED_UP = re.compile(r"\s*(?:0+(?:\.0*)?|-\d+(?:\.\d*)?)\s*", re.ASCII)
+_SINCE_1970 = 1e9
+"""A number from here on is no wait but a time: in seconds, or from a thousand times as much on in milliseconds."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|µs|ns|h|m|s|d)?", re.ASCII)
 _UNIT_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
@@ -294,11 +302,24 @@ def retry_hint_s(headers: Mapping[str, str], message: str = "") -> float | None:
 def reset_hint_s(headers: Mapping[str, str]) -> float | None:
     """Seconds until the limit that is used up is whole again, or None: the most that a wait for it needs to be."""
     waits = [
-        parse_duration_s(headers[name])
+        _until_reset_s(headers[name])
         for name in headers
         if _RESET.match(name) and _USED_UP.fullmatch(headers.get(name.lower().replace("reset", "remaining", 1), ""))
     ]
     return max((wait for wait in waits if wait), default=None)
+
+
+def _until_reset_s(value: str) -> float | None:
+    """Seconds until a reset: a duration, a time since 1970 in seconds or milliseconds, or a date."""
+    seconds = parse_duration_s(value)
+    if seconds is None:
+        with suppress(ValueError):
+            at = datetime.fromisoformat(value.strip())
+            return max(0.0, at.replace(tzinfo=at.tzinfo or UTC).timestamp() - time.time())
+        return _until_date(value)
+    if seconds < _SINCE_1970 or re.search(r"[a-zµ]", value):
+        return seconds
+    return max(0.0, (seconds / 1000 if seconds >= _SINCE_1970 * 1000 else seconds) - time.time())
 
 
 def _number(value: str | None) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from throughster.characters import cut_off, mended
+from throughster.characters import cut_off, mended, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Halves:
 
     def _mend(self, value: Any, place: tuple[Any, ...]) -> Any:
         if isinstance(value, dict):
-            return {mended(name): self._mend(part, (*place, name)) for name, part in value.items()}
+            return {(named := whole(name)): self._mend(part, (*place, named)) for name, part in value.items()}
         if isinstance(value, list):
             return [self._mend(part, (*place, _index(part, n))) for n, part in enumerate(value)]
         if not isinstance(value, str) or "delta" not in place:

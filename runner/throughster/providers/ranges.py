@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 __all__ = ["RANGES", "Range", "check_value"]
 
 _INF = math.inf
+_OF_64_BITS = 2**63
+"""No request can hold a number from here on."""
 
 
 class Range(NamedTuple):
@@ -30,7 +32,7 @@ class Range(NamedTuple):
     def fits(self, value: Any) -> bool:
         """Whether a value is such a number; true and false are none."""
         is_number = type(value) is int or (type(value) is float and not self.is_whole)
-        return is_number and self.low <= value <= self.high
+        return is_number and self.low <= value <= self.high and -_OF_64_BITS <= value < _OF_64_BITS
 
 
 _COUNT = Range(1, is_whole=True)
@@ -101,4 +103,8 @@ def _hint(value: Any) -> str:
         number = float(text)
     except ValueError:
         return ""
-    return f"Write {number:g}, with a point and without quotes." if math.isfinite(number) else ""
+    return (
+        f"Write {number:.12g}, {'with a point and ' if number % 1 else ''}without quotes."
+        if math.isfinite(number)
+        else ""
+    )

@@ -14,23 +14,29 @@ MAY_OPEN = "<[\ufeff \t\r\n"
 
 _BLOCKS = {"<think>": "</think>", "[THINK]": "[/THINK]"}
 _BLANK = "\ufeff \t\r\n"
+_MOST_BLOCKS = 100
 
 
 def parted(text: str, reasoning: str | None) -> tuple[str, str | None]:
-    """The answer, and the reasoning: what the server told apart, or the block before the answer.
+    """The answer, and the reasoning: what the server told apart, or the blocks before the answer.
 
     Models whose prompt opens the block write only its end. A block that never ends leaves no answer.
     """
     if not reasoning and ("think>" in text or "THINK]" in text):
-        begin = text.lstrip(_BLANK)
-        for start, end in _BLOCKS.items():
-            if begin.startswith(start):
-                thought, _, answer = begin[len(start) :].partition(end)
-                return answer.lstrip(_BLANK), thought.strip() or None
+        opening = Opening()
+        thought, answers = opening.read(text)
+        if opening.has_thought:
+            more, rest = opening.release()
+            return "".join((*answers, *rest)), f"{thought}{more}".strip() or None
         thought, end, answer = text.partition("</think>")
-        if end and "<think>" not in thought and not _is_json(text):
+        if end and "<think>" not in thought and not _is_quoted(thought, answer) and not _is_json(text):
             return answer.lstrip(_BLANK), thought.strip(_BLANK) or None
     return text.removeprefix("\ufeff"), reasoning
+
+
+def _is_quoted(before: str, after: str) -> bool:
+    """Whether a tag between these is spoken of, as in `</think>` with its quotes."""
+    return before[-1:] in tuple("`\"'") and after.startswith(before[-1:])
 
 
 def _is_json(text: str) -> bool:
@@ -43,54 +49,67 @@ def _is_json(text: str) -> bool:
 
 
 class Opening:
-    """The beginning of a streamed text, read until it is known whether it is reasoning, and until that has ended.
+    """The beginning of a text, read until it is known whether it is reasoning, and until that has ended.
 
-    `is_over`: what follows is the answer, as it comes.
+    `has_thought`: a block of it has begun. `is_over`: what follows is the answer, as it comes.
     """
 
     def __init__(self) -> None:
         self.is_over = False
         self._held: list[str] = []
+        self._begin = ""  # of what was held, without blanks before it: never longer than a tag
         self._end = ""
-        self._answers = False
+        self._blocks = 0
+
+    @property
+    def has_thought(self) -> bool:
+        return self._blocks > 0
 
     def read(self, piece: str) -> tuple[str, list[str]]:
         """What is known now: reasoning, and pieces of the answer. Pieces are never put together."""
-        self._held.append(piece)
-        text = "".join(self._held).lstrip(_BLANK)
-        if self._answers:
-            return self._answer(text)
-        if not self._end:
-            start = next((start for start in _BLOCKS if text.startswith(start)), None)
-            if start is None:
-                may_be = any(start.startswith(text) for start in _BLOCKS)
-                return "", ([] if may_be else self.release()[1])
-            self._end = _BLOCKS[start]
-            text = text[len(start) :].lstrip(_BLANK)
-        else:
-            text = "".join(self._held)
-        return self._think(text)
+        thoughts: list[str] = []
+        while self._end or not self._may_answer(piece):
+            if not self._end:  # a block begins
+                piece, self._begin = self._opened(thoughts), ""
+            thought, end, rest = "".join((*self._held, piece)).partition(self._end)
+            kept = 0 if end else self._kept(thought)
+            thoughts.append(thought[: len(thought) - kept])
+            self._held = [thought[len(thought) - kept :]] if kept else []
+            if not end:
+                return "".join(thoughts), []
+            self._end, piece = "", rest
+        return "".join(thoughts), self._answer() if self.is_over else []
 
     def release(self) -> tuple[str, list[str]]:
         """What was held back, when nothing more comes."""
         self.is_over = True
+        return ("".join(self._held), []) if self._end else ("", self._answer())
+
+    def _may_answer(self, piece: str) -> bool:
+        """Hold a piece that may begin an answer. False: what is held begins a block."""
+        self._begin = (self._begin + piece).lstrip(_BLANK)
+        if self._begin or not self._blocks:
+            self._held.append(piece if self._held or not self._blocks else self._begin)
+        if self._blocks < _MOST_BLOCKS and self._begin.startswith(tuple(_BLOCKS)):
+            return False
+        self.is_over = self._blocks >= _MOST_BLOCKS or not any(start.startswith(self._begin) for start in _BLOCKS)
+        return True
+
+    def _opened(self, thoughts: list[str]) -> str:
+        """What follows the tag that was held."""
+        start = next(start for start in _BLOCKS if self._begin.startswith(start))
+        if self._blocks:
+            thoughts.append("\n")
+        self._blocks += 1
+        self._end, self._held = _BLOCKS[start], []
+        return self._begin[len(start) :]
+
+    def _kept(self, thought: str) -> int:
+        """How many characters at its end may begin the tag that ends it."""
+        return next((n for n in range(len(self._end) - 1, 0, -1) if thought.endswith(self._end[:n])), 0)
+
+    def _answer(self) -> list[str]:
         held, self._held = self._held, []
-        if self._end:
-            return ("" if self._answers else "".join(held)), []
         if held:
             held[0] = held[0].removeprefix("\ufeff")
-        return "", [piece for piece in held if piece]
-
-    def _think(self, text: str) -> tuple[str, list[str]]:
-        thought, end, answer = text.partition(self._end)
-        if end:
-            self._answers = True
-            return thought, self._answer(answer.lstrip(_BLANK))[1]
-        kept = next((n for n in range(len(self._end) - 1, 0, -1) if text.endswith(self._end[:n])), 0)
-        self._held = [text[len(text) - kept :]] if kept else []
-        return text[: len(text) - kept], []
-
-    def _answer(self, text: str) -> tuple[str, list[str]]:
-        self._held = []
-        self.is_over = bool(text)
-        return "", [text] if text else []
+        return [piece for piece in held if piece]

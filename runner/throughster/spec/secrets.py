@@ -26,6 +26,8 @@ _KEY = re.compile(
     r"|eyJ[A-Za-z0-9_-]{16,}\.eyJ[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]+)|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
 _SHORTEST_HIDDEN = 4
+_USER = re.compile(r"(?:(?<=//)|(?<![^\s'\"])(?=[^\s:/'\"]+:[^\s'\"]))[^\s'\"]+(?=@)")
+"""The user name and password of an address."""
 
 
 def find_secrets(data: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
@@ -93,7 +95,9 @@ def hide_secrets(problems: Iterable[Problem], secrets: Iterable[str]) -> list[Pr
             shown = shown.replace(text, "*" * len(text))
         return shown
 
+    def source(p: Problem) -> str:
+        return _USER.sub(lambda user: "*" * len(user[0]), hide(p.source)) if "@" in p.source else hide(p.source)
+
     return [
-        replace(p, file=hide(p.file), message=hide(p.message), hint=hide(p.hint), source=hide(p.source))
-        for p in problems
+        replace(p, file=hide(p.file), message=hide(p.message), hint=hide(p.hint), source=source(p)) for p in problems
     ]
