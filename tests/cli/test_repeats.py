@@ -55,6 +55,12 @@ def test_each_repeat_has_a_seed_of_its_own(asked, name, field):
     assert all(result.planned == 3 and result.sampled for result in results)
 
 
+def test_after_the_largest_seed_comes_0(asked):
+    seeds, _ = asked(f"seed: {2**63 - 2}")
+    assert seeds["Say hi."] == [0, 2**63 - 2, 2**63 - 1]
+    assert asked("seed: -2")[0]["Say hi."] == [-1, -2, 0]
+
+
 def test_without_a_seed_none_is_sent(asked):
     assert asked("temperature: 0.5")[0]["Say hi."] == [None, None, None]
 

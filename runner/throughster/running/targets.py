@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GraderPlan", "Target", "share_of", "target_of"]
 
+_SEEDS = 2**63  # a seed has at most 63 bits; after the largest comes 0
+
 
 @dataclass(frozen=True)
 class Target:
@@ -49,7 +51,10 @@ class Target:
     def fields_of(self, repeat: int) -> Mapping[str, Any]:
         """The fields of a request. A seed that is given is another for each repeat, or all would be the same."""
         seed = self.fields.get("seed")
-        return {**self.fields, "seed": seed + repeat} if isinstance(seed, int) and repeat else self.fields
+        if not isinstance(seed, int) or not repeat:
+            return self.fields
+        following = seed + repeat
+        return {**self.fields, "seed": following if following < _SEEDS else following - _SEEDS}
 
     def digest_of(self, row: Row) -> int:
         """64 bits of everything that is asked with this row."""
