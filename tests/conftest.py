@@ -33,7 +33,7 @@ def _guarded_connect(self, address):
 def _alone(monkeypatch, tmp_path_factory):
     """No key or address of the developer's, no network but loopback, no user configuration."""
     for name in list(os.environ):
-        if name.startswith(_PREFIXES) or name == "CI":
+        if name.startswith(_PREFIXES) or name in ("CI", "GITHUB_WORKSPACE"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-config"))
     monkeypatch.setattr(socket.socket, "connect", _guarded_connect)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -79,11 +80,28 @@ def json_text(value: Any) -> str:
 
 
 def annotate(severity: str, message: str, *, file: str = "", row: int = 0, column: int = 0, title: str = "") -> None:
-    """Print an annotation of GitHub's (`::error file=...::message`). `row`, `column`: in the file, from 1."""
-    place = {"file": file, "line": row if file else 0, "col": column if row and file else 0, "title": title}
+    """Print an annotation of GitHub's (`::error file=...::message`). `row`, `column`: in the file, from 1.
+
+    GitHub takes a path for one from the root of the repository, wherever the command runs in it.
+    """
+    place = {
+        "file": _in_repository(file) if file else "",
+        "line": row if file else 0,
+        "col": column if row and file else 0,
+        "title": title,
+    }
     properties = ",".join(f"{name}={_property(value)}" for name, value in place.items() if value)
     told = _escaped(inert(one_line(message, _MOST_ANNOTATED)))
     _write(sys.stdout, f"::{severity}{f' {properties}' if properties else ''}::{told}\n")
+
+
+def _in_repository(file: str) -> str:
+    """`file`, which is named from the working directory, from the folder that GitHub checked the repository out to."""
+    root = os.environ.get("GITHUB_WORKSPACE")
+    if not root:
+        return file
+    path = os.path.relpath(os.path.realpath(file), os.path.realpath(root))
+    return file if path.startswith("..") else path
 
 
 def _property(value: object) -> str:

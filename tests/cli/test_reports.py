@@ -54,6 +54,15 @@ def test_annotations_and_junit_name_the_file_in_the_repository(tone, command):
     assert "sad (specs/tone.csv:3)" in (tone / "summary.md").read_text()
 
 
+def test_annotations_are_named_from_the_root_of_the_repository(tone, command, monkeypatch):
+    """A step of GitHub's may run in a folder of the repository; its annotations are read from the root all the same."""
+    monkeypatch.chdir(tone / "specs")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tone))
+    assert "::error file=specs/tone.csv,line=3," in command("run", "tone.yaml", "--format", "github").out
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tone / "elsewhere"))
+    assert "::error file=tone.csv,line=3," in command("run", "tone.yaml", "--format", "github").out
+
+
 @pytest.mark.parametrize("folder", [".", "specs"])
 def test_a_problem_in_a_table_or_a_template_has_its_path_from_here(tone, command, monkeypatch, folder):
     (tone / "specs" / "tone.csv").write_text("text,__expected\nI love it,contians:x\n")
