@@ -221,6 +221,8 @@ def test_what_has_no_counterpart_is_left_out_and_told(checks, kind):
         ({"type": "javascript", "value": "file://check.js"}, "javascript"),
         ({"type": "not-python", "value": "json.loads(output)['a'] == 'b'"}, "python"),
         ({"type": "regex", "value": r"[\S,]"}, "regex"),
+        ({"type": "not-regex", "value": r"\p{L}+"}, "regex"),
+        ({"type": "regex", "value": r"\Aa\z"}, "regex"),
         ({"type": "javascript", "value": "/a(?=b)/.test(output)"}, "javascript"),
         ({"type": "python", "value": "__import__('os').system('true') == 0"}, "python"),
         ({"type": "cost", "threshold": 0.01}, "cost"),

@@ -21,6 +21,8 @@ _PART = re.compile(
 )
 _SPACE = r"\s\v\p{Z}\x{FEFF}"
 """White space of JavaScript; that of RE2 is the one of ASCII."""
+_ONLY_RE2 = "ACEPQapz"
+"""Letters whose escapes mean something to RE2 alone; JavaScript reads the letter, or with `u` refuses most of them."""
 
 
 def translate_pattern(source: str) -> str:
@@ -53,6 +55,8 @@ def _escape(letter: str, *, inside: bool) -> str:
         if inside:
             raise ValueError("`\\S` in a set of characters")
         return f"[^{_SPACE}]"
+    if letter in _ONLY_RE2:
+        raise ValueError(f"`\\{letter}` is the letter {letter} itself in JavaScript without the flag `u`")
     if letter == "/":
         return "/"
     return f"\\{letter}"
