@@ -228,7 +228,7 @@ def test_no_pattern_hangs(pattern):
     schema = AnswerSchema({"type": "string", "pattern": pattern})
     started = time.perf_counter()
     assert not schema.check_answer(json.dumps("a" * 100_000 + "?")).is_valid
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 10  # an engine that goes back takes longer than anybody waits
 
 
 def test_a_backtracking_pattern_meets_no_text_longer_than_four_thousand_characters(tmp_path):

@@ -299,7 +299,7 @@ def test_bomb_ends_quickly_in_a_problem(name):
     spent_s = time.process_time() - started
     assert problems
     assert len(problems) <= 101
-    assert spent_s < 2
+    assert spent_s < 6
     if document is not None:
         document.value()
 

@@ -60,11 +60,12 @@ def test_a_comparison_says_what_has_changed(suite, here, command, before, after,
 def test_going_on_asks_again_where_either_has_changed(suite, results, before, after, told):
     suite(SUITE, "-o", "out.jsonl")
     (first,) = results("out.jsonl")
-    assert suite(SUITE.replace(before, after), "-o", "out.jsonl", "--resume").code == 0
+    outcome = suite(SUITE.replace(before, after), "-o", "out.jsonl", "--resume")
+    assert outcome.code == 0
     (second,) = results("out.jsonl")
     is_same = [first[name] == second[name] for name in ("digest", "checks_digest")]
     assert is_same == [ASKED not in told, CHECKED not in told]
-    assert (first["latency_s"] == second["latency_s"]) == (told == [])
+    assert ("0 rows: 0 ok" in outcome.out) == (told == [])
 
 
 def test_a_schema_in_a_file_is_part_of_what_is_checked(suite, here, results):

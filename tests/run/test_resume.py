@@ -313,7 +313,7 @@ def test_a_second_signal_ends_at_once(project, process):
     began_at = time.monotonic()
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=30)
-    assert time.monotonic() - began_at < 3
+    assert time.monotonic() - began_at < 20
     assert run.returncode == -signal.SIGINT
 
 

@@ -414,4 +414,4 @@ def test_bomb_ends_quickly_in_a_problem(name):
     spent_s = time.process_time() - started
     assert problems
     assert len(problems) <= 202
-    assert spent_s < 3
+    assert spent_s < 6  # it takes less than 2 s; without a bound, a minute
